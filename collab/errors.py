@@ -1,0 +1,151 @@
+"""What can go wrong, in one tree; each error knows its HTTP status and its WebSocket close code.
+
+Not for: catching. An error is raised where the facts are known and handled where something can be
+finished. The close codes are those of the wire document (docs/reference/wire.md).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CollabError(Exception):
+    """Any error of this package. `str(error)` is for the person who reads the log."""
+
+    http_status: ClassVar[int] = 500
+    close_code: ClassVar[int] = 1011
+    title: ClassVar[str] = "Internal error"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross from worker processes, and most are made of other arguments than their message.
+        return _revive, (type(self), self.args, dict(self.__dict__))
+
+    def problem(self) -> dict[str, object]:
+        """Return what an HTTP answer says of it (RFC 9457, application/problem+json)."""
+        return {"type": "about:blank", "title": self.title, "status": self.http_status, "detail": str(self)}
+
+
+def _revive(kind: type[CollabError], args: tuple[object, ...], state: dict[str, object]) -> CollabError:
+    """Return an error as it was before it was pickled."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class MalformedError(CollabError):
+    """Bytes that cannot be read, or that would harm whoever reads them."""
+
+    http_status = 400
+    close_code = 4400
+    title = "Malformed message"
+
+
+class UnauthenticatedError(CollabError):
+    """Nobody is known behind this request, and nobody unknown is let in."""
+
+    http_status = 401
+    close_code = 4401
+    title = "Not signed in"
+
+
+class ForbiddenError(CollabError):
+    """Whoever asks is known, and may not do this."""
+
+    http_status = 403
+    close_code = 4403
+    title = "Not allowed"
+
+
+class NotFoundError(CollabError):
+    """There is no such document, or whoever asks may not know that there is."""
+
+    http_status = 404
+    close_code = 4404
+    title = "Not found"
+
+
+class LagError(CollabError):
+    """A peer has not read what was sent to it for longer than the limit."""
+
+    http_status = 408
+    close_code = 4408
+    title = "Too far behind"
+
+
+class ForeignClientError(CollabError):
+    """A client id that belongs to a live connection of somebody else."""
+
+    http_status = 409
+    close_code = 4409
+    title = "Client id in use"
+
+    def __init__(self, client: int) -> None:
+        super().__init__(f"client id {client} belongs to somebody else who is here")
+        self.client = client
+
+
+class TooLargeError(CollabError):
+    """More bytes, or more work, than a limit allows. Says which limit, and both figures."""
+
+    http_status = 413
+    close_code = 4413
+    title = "Too large"
+
+    def __init__(self, what: str, actual: float, limit: float, unit: str = "bytes") -> None:
+        super().__init__(f"{what}: {actual:g} {unit}, the limit is {limit:g}")
+        self.what, self.actual, self.limit, self.unit = what, actual, limit, unit
+
+
+class UnavailableError(CollabError):
+    """Not now: the store, or the room for more, is missing. Trying again later is right."""
+
+    http_status = 503
+    close_code = 1013
+    title = "Temporarily unavailable"
+
+
+class DamagedError(CollabError):
+    """What is stored of a document cannot be read. Nothing overwrites it."""
+
+    http_status = 500
+    close_code = 1011
+    title = "Document damaged"
+
+    def __init__(self, document: str, reason: str) -> None:
+        super().__init__(f"document {document!r} cannot be read: {reason}")
+        self.document, self.reason = document, reason
+
+
+class DiskFailedError(CollabError):
+    """The disk did not keep what was written to it.
+
+    Nothing that this process remembers of its files can be trusted any more: it has to end, and the
+    next one reads what is there (hazard S5).
+    """
+
+    title = "Storage failed"
+
+
+class StartupError(CollabError):
+    """The server cannot start; the message is the one sentence that the operator reads."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class DatabaseTooNewError(StartupError):
+    """The database was written by a newer release."""
+
+    exit_code = 3
+
+
+class DatabaseUnusableError(StartupError):
+    """The database cannot be opened: its path, its rights, its contents or its lock."""
+
+    exit_code = 4
+
+
+class ConfigurationError(StartupError):
+    """A setting that cannot be, or settings that contradict each other."""
+
+    exit_code = 2

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# The programs that the tests run and that don't come from a language's registry.
+set -euo pipefail
+
+missing=()
+command -v redis-server >/dev/null || missing+=(redis-server)
+command -v chromium >/dev/null || missing+=(chromium)
+if [ ${#missing[@]} -gt 0 ]; then
+    "$(dirname "$0")/setup-apt.sh" "the tests need them" "${missing[@]}"
+fi

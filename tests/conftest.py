@@ -1,0 +1,47 @@
+"""Fixtures that several kinds of tests share: a real server, real Yjs, and what real people typed."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.node import Node, Oracle
+from tests.support.server import Server
+from tests.support.traces import Traces
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server process of its own with an empty database, on which anybody may edit."""
+    with Server.running(tmp_path / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """Node with Yjs and its friends; a test fails without."""
+    return Node.find()
+
+
+@pytest.fixture(scope="session")
+def oracle(node: Node) -> Iterator[Oracle]:
+    """Real Yjs that stays."""
+    with Oracle(node) as oracle:
+        yield oracle
+
+
+@pytest.fixture(scope="session")
+def traces() -> Traces:
+    """What real people typed; a test fails without."""
+    return Traces.find()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers of a failed test wrote."""
+    report = yield
+    if report.failed:
+        for fixture in getattr(item, "funcargs", {}).values():
+            if isinstance(fixture, Server):
+                report.sections.append(("server log", fixture.log))
+    return report

@@ -1,0 +1,219 @@
+"""Who is here in one room: for each client id its clock, its state as the bytes that came, and its owner.
+
+Not for: what a state means (an editor's business), or when to send it (`room`). Time comes from
+outside, in seconds of any steady clock. Source: y-protocols awareness.js.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
+
+from collab.core.wire import MAX_CLOCK, Reader, var_bytes, var_uint
+from collab.errors import MalformedError, TooLargeError
+
+EXPIRY_SECONDS: Final = 30.0
+"""After this long without renewal everybody forgets a client (y-protocols: outdatedTimeout)."""
+
+MAX_STATE_BYTES: Final = 4096
+MAX_STATE_DEPTH: Final = 8
+MAX_CLIENTS_OF_ONE: Final = 100
+"""Client ids that one connection may speak for: its own, and those of tabs or peers behind it."""
+
+MAX_CLIENTS: Final = 10_000
+"""Client ids that one room remembers, those that have left included."""
+
+GONE: Final = b"null"
+EMPTY: Final = b"\x00"
+
+Owner = TypeVar("Owner", bound=Hashable)
+
+
+class Presence(NamedTuple):
+    """What one client says of itself, as it came."""
+
+    client: int
+    clock: int
+    state: bytes
+
+
+@dataclass(slots=True)
+class _Entry(Generic[Owner]):
+    clock: int
+    state: bytes
+    owner: Owner | None
+    renewed_at: float
+
+
+def decode(update: bytes) -> list[Presence]:
+    """Return what an awareness update says.
+
+    Raises:
+        MalformedError: it cannot be read.
+        TooLargeError: it has more clients than a room remembers.
+    """
+    reader = Reader(update)
+    count = reader.var_uint()
+    if count * 3 > reader.end - reader.position:
+        raise MalformedError(f"an awareness update of {len(update)} bytes claims {count} clients")
+    if count > MAX_CLIENTS:
+        raise TooLargeError("one awareness update", count, MAX_CLIENTS, "clients")
+    entries = [Presence(reader.var_uint(), reader.var_uint(), reader.var_bytes()) for _ in range(count)]
+    reader.finish()
+    for entry in entries:
+        if entry.clock > MAX_CLOCK:
+            raise MalformedError(f"awareness clock {entry.clock} of client {entry.client} is out of range")
+    return entries
+
+
+def encode(entries: Iterable[Presence]) -> bytes:
+    """Return an awareness update."""
+    listed = list(entries)
+    parts = [var_uint(len(listed))]
+    for client, clock, state in listed:
+        parts += (var_uint(client), var_uint(clock), var_bytes(state))
+    return b"".join(parts)
+
+
+class Awareness(Generic[Owner]):
+    """The presence of one room. Owned by it."""
+
+    __slots__ = ("_changed", "_entries", "_everyone", "_same")
+
+    def __init__(self, same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True) -> None:
+        """Let an owner speak for the live clients of another only if they are the `same`."""
+        self._same = same
+        self._entries: dict[int, _Entry[Owner]] = {}
+        # Everybody who is here, encoded; None if that has to be done again. Asking takes one byte.
+        self._everyone: bytes | None = None
+        # Ordered, and each client once: a turn's updates of one client collapse to the latest.
+        self._changed: dict[int, None] = {}
+
+    def receive(self, update: bytes, owner: Owner, now: float) -> list[int]:
+        """Take in what is news of an update from `owner`; return the client ids that it is news of.
+
+        An entry counts if its clock is newer than the known one, or equal and it says that the
+        client is gone. What counts belongs to `owner` from then on (A2).
+
+        Raises:
+            MalformedError, TooLargeError: nothing of the update was taken.
+        """
+        news: dict[int, Presence] = {}
+        for entry in decode(update):
+            if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
+                if self._is_foreign(entry.client, owner):
+                    continue  # its owner is here, and speaks for itself
+                news[entry.client] = _checked(entry)
+        if self._size_with(news) > MAX_CLIENTS:
+            self._forget_the_gone()
+            if (size := self._size_with(news)) > MAX_CLIENTS:
+                raise TooLargeError("awareness of one room", size, MAX_CLIENTS, "clients")
+        if not news.keys() <= self._entries.keys():
+            self._check_share(owner, news)
+        for client, clock, state in news.values():
+            self._entries[client] = _Entry(clock, state, owner, now)
+            self._note(client)
+        return list(news)
+
+    def _is_foreign(self, client: int, owner: Owner) -> bool:
+        known = self.owner_of(client)
+        return known is not None and known != owner and not self._same(known, owner)
+
+    def _check_share(self, owner: Owner, news: Iterable[int]) -> None:
+        """Raise TooLargeError if one connection speaks for too many clients."""
+        clients = {client for client, entry in self._entries.items() if entry.owner == owner and entry.state != GONE}
+        clients.update(news)
+        if len(clients) > MAX_CLIENTS_OF_ONE:
+            raise TooLargeError("awareness of one connection", len(clients), MAX_CLIENTS_OF_ONE, "clients")
+
+    def leave(self, owner: Owner) -> list[int]:
+        """Say of all clients of `owner` that they are gone; return their ids.
+
+        With the clock that is known, not one more: the client may come back and go on from there.
+        """
+        gone = [client for client, entry in self._entries.items() if entry.owner == owner]
+        for client in gone:
+            self._remove(client)
+        return gone
+
+    def expire(self, now: float) -> list[int]:
+        """Forget whoever has not been renewed for EXPIRY_SECONDS; return their ids."""
+        late = now - EXPIRY_SECONDS
+        gone = [c for c, entry in self._entries.items() if entry.renewed_at < late and entry.state != GONE]
+        for client in gone:
+            self._remove(client)
+        return gone
+
+    def owner_of(self, client: int) -> Owner | None:
+        """Return whose a client id is, None if nobody here is known by it."""
+        entry = self._entries.get(client)
+        return entry.owner if entry is not None and entry.state != GONE else None
+
+    def take_changes(self) -> bytes | None:
+        """Return what changed since this was last asked, as one awareness update; None if nothing did."""
+        if not self._changed:
+            return None
+        changed = [Presence(c, e.clock, e.state) for c in self._changed if (e := self._entries.get(c))]
+        self._changed.clear()
+        return encode(changed)
+
+    def everyone(self) -> bytes | None:
+        """Return everybody who is here, as one awareness update; None if nobody is."""
+        if self._everyone is None:
+            self._everyone = encode(Presence(c, e.clock, e.state) for c, e in self._entries.items() if e.state != GONE)
+        return self._everyone if self._everyone != EMPTY else None
+
+    def __len__(self) -> int:
+        return sum(entry.state != GONE for entry in self._entries.values())
+
+    @staticmethod
+    def _is_news(entry: Presence, known: Presence | _Entry[Owner] | None) -> bool:
+        if known is None:
+            return True
+        return entry.clock > known.clock or (entry.clock == known.clock and entry.state == GONE and known.state != GONE)
+
+    def _size_with(self, clients: Iterable[int]) -> int:
+        return len(self._entries) + sum(client not in self._entries for client in clients)
+
+    def _note(self, client: int) -> None:
+        self._changed[client] = None
+        self._everyone = None
+
+    def _remove(self, client: int) -> None:
+        entry = self._entries[client]
+        if entry.state != GONE:
+            entry.state = GONE
+            self._note(client)
+
+    def _forget_the_gone(self) -> None:
+        self._entries = {c: e for c, e in self._entries.items() if e.state != GONE}
+
+
+def _checked(entry: Presence) -> Presence:
+    """Return an entry whose state is JSON within the limits; one that is null in other words says so plainly."""
+    client, clock, state = entry
+    if len(state) > MAX_STATE_BYTES:
+        raise TooLargeError(f"awareness state of client {client}", len(state), MAX_STATE_BYTES)
+    try:
+        # Bytes would be taken in UTF-16, too, and behind a byte order mark.
+        value = json.loads(state.decode(), parse_constant=_refuse_constant)
+        depth = _depth(value)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"the awareness state of client {client} is not JSON") from error
+    if depth > MAX_STATE_DEPTH:
+        raise TooLargeError(f"awareness state of client {client}", depth, MAX_STATE_DEPTH, "levels")
+    return entry if value is not None else Presence(client, clock, GONE)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0

@@ -1,0 +1,78 @@
+"""In which order structs can be integrated: each only after everything that it refers to.
+
+Not for: reading them (`inspection`). Source: Yjs StructStore.js, integrateStructs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+Id = tuple[int, int]
+"""(client id, clock): the name of one element of the document."""
+
+
+class Place(Enum):
+    """How an item says where it is."""
+
+    ROOT = "directly in a root"
+    INSIDE = "inside the type named"
+    BESIDE = "beside the element named"
+
+
+class Struct(NamedTuple):
+    """One struct of an update, and where its bytes stand."""
+
+    client: int
+    clock: int
+    end: int
+    place: Place | None
+    """None if it is garbage or a gap."""
+    refs: tuple[Id, ...]
+    """What must be there before it: its neighbours, or what it is inside of."""
+    begin_byte: int
+    end_byte: int
+    skip: bool
+
+
+class Emoji(NamedTuple):
+    """A character outside of the basic plane, which Yjs keeps as a surrogate pair."""
+
+    client: int
+    clock: int
+    """Of the second half."""
+    text_at: int
+    """Where the bytes of the text begin that it stands in; their length stands in front of them."""
+    text_bytes: int
+    at: int
+    """Where its own four bytes begin."""
+
+
+def reach(structs: Iterable[Struct], reached: dict[int, int]) -> dict[int, int]:
+    """Return how far each client gets if structs are taken only when all that they refer to is there.
+
+    Each struct is looked at once for each thing that it refers to: a client that waits is looked at
+    again when that is there, not whenever the client that it waits for has moved.
+    """
+    queues: dict[int, deque[Struct]] = {}
+    for struct in structs:
+        queues.setdefault(struct.client, deque()).append(struct)
+    waiting: dict[int, list[tuple[int, int]]] = {}
+    """For each client who waits for it, a heap: the clock that must be there, and who waits."""
+    due = deque(queues)
+    while due:
+        client = due.popleft()
+        queue = queues[client]
+        while queue and queue[0].clock <= reached.get(client, 0):
+            missing = next(((c, k) for c, k in queue[0].refs if k >= reached.get(c, 0)), None)
+            if missing is not None:
+                heappush(waiting.setdefault(missing[0], []), (missing[1], client))
+                break
+            reached[client] = max(reached.get(client, 0), queue.popleft().end)
+        heap = waiting.get(client, [])
+        while heap and heap[0][0] < reached.get(client, 0):
+            due.append(heappop(heap)[1])
+    return reached

@@ -1,0 +1,83 @@
+"""One client's way into one room, and the terms on which it is there.
+
+Not for: what happens to it; that is the room's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from collab.core.dialects import Dialect
+from collab.core.ports import Sink
+from collab.core.wire import Kind
+
+
+class Access(Enum):
+    """What a connection may do."""
+
+    VIEW = "view"
+    COMMENT = "comment"
+    EDIT = "edit"
+
+
+@dataclass(slots=True)
+class Behind:
+    """Where a connection stopped reading, and what it is owed when it goes on."""
+
+    state_vector: bytes
+    version: int
+    """The replica's version that goes with the state vector."""
+    since: float
+    """Seconds of the room's clock."""
+    was_live: bool
+    owed_step_2: bool = False
+    """Whether it sent a SyncStep1 meanwhile; the state vector is that one's then."""
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One client's way into one room. Owned by the room that admitted it."""
+
+    sink: Sink
+    dialect: Dialect
+    principal: str
+    """Whose it is: the author of its rows, and the owner of its client ids."""
+    access: Access = Access.EDIT
+    live: bool = False
+    """Whether it gets updates as they come; from its first SyncStep1 on."""
+    asked: bool = False
+    """Whether a SyncStep1 of ours has not been answered."""
+    behind: Behind | None = None
+    """Set while its sink is full."""
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An update that must be tried on a copy of the document before the room takes it.
+
+    Whoever gets it holds back what else this connection sends, inspects `update` and tries it on
+    `state`, and then calls `Room.resume` with the inspection or what speaks against it.
+    """
+
+    connection: Connection
+    kind: Kind
+    update: bytes
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """Bounds on what one room takes."""
+
+    trial_bytes: int = 64 * 1024
+    """A longer update is tried in a process of its own first (hazards P7)."""
+    trial_loose_structs: int = 64
+    """So is one with more places to insert at: 2,000 in 12 KB stalled the loop for 1.8 s."""
+    trial_steps: int = 2_000_000
+    """And one that may walk over so many structs: at 10 to 50 ns each that is up to 100 ms."""
+    lag_seconds: float = 120.0
+    """How long a peer may not read before it is closed."""
+    deferred_bytes: int = 1 << 20
+    """What connections may send while the document is being read again."""

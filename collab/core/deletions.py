@@ -1,0 +1,57 @@
+"""What is known to be deleted: for each client, disjoint ranges of clocks.
+
+Not for: the encoding (`wire.encode_delete_set`). A state vector doesn't tell deletions, so a room
+that wants to know whether an update brings anything new has to keep them (rule R5).
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from collab.core.wire import Reader
+
+
+class DeleteSet:
+    """A set of (client, clock), kept as ranges. Owned by one replica."""
+
+    __slots__ = ("_bounds",)
+
+    def __init__(self) -> None:
+        # start, end, start, end, ...: ascending, so an odd insertion point lies inside a range.
+        self._bounds: dict[int, array[int]] = {}
+
+    @classmethod
+    def read(cls, reader: Reader) -> DeleteSet:
+        """Return the delete set at this place of bytes that can be trusted."""
+        deleted = cls()
+        for _ in range(reader.var_uint()):
+            client = reader.var_uint()
+            for _ in range(reader.var_uint()):
+                start = reader.var_uint()
+                deleted.add(client, start, start + reader.var_uint())
+        return deleted
+
+    def add(self, client: int, start: int, end: int) -> None:
+        """Add the clocks from `start` up to but without `end`."""
+        bounds = self._bounds.get(client)
+        if bounds is None:
+            self._bounds[client] = array("Q", (start, end))
+            return
+        first = bisect_left(bounds, start)
+        last = bisect_right(bounds, end)
+        bounds[first:last] = array("Q", ([] if first & 1 else [start]) + ([] if last & 1 else [end]))
+
+    def covers(self, client: int, start: int, end: int) -> bool:
+        """Whether all of these clocks are in the set."""
+        bounds = self._bounds.get(client)
+        if bounds is None:
+            return False
+        after = bisect_right(bounds, start)
+        return bool(after & 1) and end <= bounds[after]
+
+    def ranges(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """Yield each client with its ascending (start, end) ranges."""
+        for client, bounds in self._bounds.items():
+            yield client, list(zip(bounds[::2], bounds[1::2], strict=True))

@@ -1,0 +1,400 @@
+"""A document while somebody has it open: who is here, what came this turn, and who must be told.
+
+A document's life in one reading: a connection is admitted and asked for what it has (`admit`);
+what it sends comes in one message at a time (`receive`); at the end of the turn all of it goes to
+the log, to the other workers and to the peers in one go (`settle`); a peer that does not keep up
+gets one diff when it does (`stalled`, `drained`). Not for: loading and closing rooms (`hub`),
+sockets (`transport`), bytes of a protocol (`dialects`). Everything here is synchronous; the rules
+are R and A of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from collab.core.awareness import EMPTY, Awareness
+from collab.core.connection import Access, Behind, Connection, RoomLimits, Trial
+from collab.core.dialects import Dialect
+from collab.core.inspection import Inspection, read
+from collab.core.merging import BrokenReplicaError
+from collab.core.ports import DocumentId, Journal, Uplink
+from collab.core.replica import Replica, Verdict
+from collab.core.turn import Turn, merged
+from collab.core.wire import Kind, decode_state_vector
+from collab.errors import CollabError, ForbiddenError, ForeignClientError, LagError, MalformedError, UnavailableError
+
+KEEPALIVE_SECONDS: Final = 20.0
+"""y-websocket 3 and Hocuspocus drop a link on which nothing arrived for 30 s."""
+
+
+MAX_UNKNOWN_CLIENTS: Final = 10_000
+"""Clients in a SyncStep1 beyond those of the document: the sessions that somebody wrote in offline."""
+
+
+class Room:
+    """One open document. Owned by the hub of its process, touched by one thread."""
+
+    def __init__(
+        self,
+        document: DocumentId,
+        replica: Replica,
+        journal: Journal,
+        uplink: Uplink,
+        wake: Callable[[Room], None],
+        limits: RoomLimits | None = None,
+    ) -> None:
+        """Take over a loaded document.
+
+        Args:
+            document: its name.
+            replica: its state; nobody else may touch it.
+            journal: where what comes in is kept.
+            uplink: the other workers.
+            wake: called when the room has something to settle; `settle` is then due at the end of
+                the turn, or `reload` if the room is `broken`.
+            limits: bounds on what is taken.
+        """
+        self.document = document
+        self.connections: set[Connection] = set()
+        self.limits = limits or RoomLimits()
+        self.now = 0.0
+        """Seconds of a steady clock, as of the last `tick`."""
+        self._replica = replica
+        self._journal = journal
+        self._uplink = uplink
+        self._wake = wake
+        self._awareness: Awareness[Connection] = Awareness(lambda one, other: one.principal == other.principal)
+        self._turn = Turn()
+        self._awake = False
+        self._broken = False
+        self._deferred: list[tuple[Connection, bytes]] = []
+        self._deferred_bytes = 0
+        self._deferred_drains: list[Connection] = []
+        self._stalled: list[Connection] = []
+        self._clients_seen: set[int] = set()
+        self._everybody_heard_at: float | None = None
+        self._quiet = True
+
+    def state(self) -> tuple[bytes, str]:
+        """Return everything integrated, as one update, and its digest."""
+        return self._replica.full_state(), self._replica.digest()
+
+    # ---- coming and going ----
+
+    def admit(self, connection: Connection) -> None:
+        """Let a connection in: ask it for what it has, and tell it who is here (R1)."""
+        self.connections.add(connection)
+        if connection.access is Access.EDIT:
+            self._ask(connection)
+        everyone = self._awareness.everyone()
+        if everyone is not None:
+            connection.sink.write(connection.dialect.awareness(everyone))
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection whose socket is gone; its clients are gone with it (A4)."""
+        connection.closed = True
+        connection.live = False
+        self.connections.discard(connection)
+        if self._awareness.leave(connection):
+            self._rouse()
+
+    def retire(self) -> None:
+        """Let go of the document; the room is not used again."""
+        # An open transaction and its document hold each other, until the collector comes by.
+        with suppress(BrokenReplicaError):
+            self._replica.commit()
+
+    def close(self, connection: Connection, error: CollabError) -> None:
+        """Close a connection, saying why."""
+        if not connection.closed:
+            self.leave(connection)
+            connection.sink.close(error.close_code, str(error))
+
+    # ---- what comes in ----
+
+    def receive(self, connection: Connection, data: bytes) -> Trial | None:
+        """Take one binary WebSocket message; a Trial is the caller's to carry out.
+
+        Whatever cannot be taken closes its sender, and nobody else notices (R8).
+        """
+        if connection.closed:
+            return None
+        try:
+            if self._broken:
+                self._defer(connection, data)
+                return None
+            kind, body = connection.dialect.decode(data)
+            if kind is Kind.UPDATE or kind is Kind.SYNC_STEP_2:
+                return self._receive_update(connection, kind, body)
+            if kind is Kind.SYNC_STEP_1:
+                self._receive_state_vector(connection, body)
+            elif kind is Kind.AWARENESS:
+                self._receive_awareness(connection, body)
+            else:
+                self._tell_everyone(connection)
+        except BrokenReplicaError as error:
+            self._break(error, connection)
+        except CollabError as error:
+            self.close(connection, error)
+        return None
+
+    def resume(self, trial: Trial, outcome: Inspection | CollabError) -> None:
+        """Take the update of a trial that went well; close its sender if it did not."""
+        connection = trial.connection
+        if connection.closed:
+            return
+        try:
+            if isinstance(outcome, CollabError):
+                raise outcome
+            if self._broken:
+                raise UnavailableError("the document is being read again")
+            # In a turn of its own: merging something this large with others takes long.
+            self.settle()
+            self._take(connection, trial.kind, trial.update, outcome)
+            self.settle()
+        except BrokenReplicaError as error:
+            self._break(error, connection)
+        except CollabError as error:
+            self.close(connection, error)
+
+    def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Trial | None:
+        if len(update) > self.limits.trial_bytes:
+            return Trial(connection, kind, update, self._replica.full_state())
+        inspection = read(update)
+        if self._may_be_dear(inspection) and not self._replica.knows(inspection):
+            return Trial(connection, kind, update, self._replica.full_state())
+        self._take(connection, kind, update, inspection)
+        return None
+
+    def _may_be_dear(self, inspection: Inspection) -> bool:
+        """Whether an update has so many places to insert at that finding them may take long (hazards P7)."""
+        loose = inspection.loose
+        limits = self.limits
+        return loose > limits.trial_loose_structs or loose * self._replica.structs > limits.trial_steps
+
+    def _take(self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection) -> None:
+        if kind is Kind.SYNC_STEP_2:
+            connection.asked = False
+        if connection.access is not Access.EDIT:
+            self._refuse_edit(connection, inspection)
+            return
+        for client, _, end in inspection.runs:
+            if end > self._replica.state.get(client, 0):
+                self._check_owner(connection, client)
+        if self._journal.full:
+            raise UnavailableError("the log cannot be written to, and too much waits for it already")
+        update, inspection = self._replica.trim(update, inspection)
+        verdict = self._replica.admit(update, inspection)
+        if verdict is Verdict.KNOWN:
+            return
+        for client, _, _ in inspection.runs:
+            if client not in self._clients_seen:
+                self._clients_seen.add(client)
+                self._turn.met(connection, client)
+        if verdict is Verdict.INTEGRATED:
+            self._turn.integrated(connection, update)
+        else:
+            self._turn.waits(connection, update)
+            self._ask(connection)
+        self._rouse()
+        if self._replica.failure is not None:
+            self._break(self._replica.failure, None)
+
+    def _receive_state_vector(self, connection: Connection, state_vector: bytes) -> None:
+        decode_state_vector(state_vector, len(self._replica.state) + MAX_UNKNOWN_CLIENTS)
+        self.settle()
+        if connection.behind is not None:
+            # It does not read: what it asks for now is all that it will get when it does.
+            connection.behind.state_vector = state_vector
+            connection.behind.owed_step_2 = True
+            return
+        connection.sink.write(connection.dialect.sync_step_2(self._replica.diff(state_vector)))
+        connection.live = True
+
+    def _receive_awareness(self, connection: Connection, update: bytes) -> None:
+        if self._awareness.receive(update, connection, self.now):
+            self._rouse()
+
+    def _tell_everyone(self, connection: Connection) -> None:
+        everyone = self._awareness.everyone()
+        if everyone is not None and self._reads(connection):
+            connection.sink.write(connection.dialect.awareness(everyone))
+
+    def _refuse_edit(self, connection: Connection, inspection: Inspection) -> None:
+        """A reader's edit stops here; only what says nothing new goes unremarked (R7)."""
+        if not self._replica.knows(inspection) and self._reads(connection):
+            connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
+
+    def _check_owner(self, connection: Connection, client: int) -> None:
+        owner = self._awareness.owner_of(client)
+        if owner is not None and owner is not connection and owner.principal != connection.principal:
+            raise ForeignClientError(client)
+
+    def _reads(self, connection: Connection) -> bool:
+        """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""
+        if self._stalled:
+            self._fall_behind()
+        return connection.behind is None
+
+    def _ask(self, connection: Connection) -> None:
+        if not connection.asked:
+            connection.asked = True
+            connection.sink.write(connection.dialect.sync_step_1(self._replica.state_vector()))
+
+    # ---- the end of a turn ----
+
+    def settle(self) -> None:
+        """Send what this turn brought to the log, to the other workers and to the peers (R4)."""
+        self._awake = False
+        if self._turn:
+            self._settle_updates()
+        presence = self._awareness.take_changes()
+        if presence is not None:
+            self._broadcast_presence(presence)
+        if self._stalled:
+            self._fall_behind()
+
+    def _settle_updates(self) -> None:
+        turn, self._turn = self._turn, Turn()
+        self._quiet = False
+        rows = turn.rows()
+        self._journal.append(self.document, rows, ())
+        integrated = self._replica.take_integrated()
+        plain = turn.plain(integrated)
+        for update in merged([row.data for row in rows] if plain else integrated):
+            self._uplink.publish(self.document, update)
+            self._broadcast(update, turn.sole_author if plain else None)
+
+    def _broadcast(self, update: bytes, sole_author: Connection | None) -> None:
+        frames: dict[Dialect, bytes] = {}
+        for connection in self.connections:
+            if not connection.live or connection is sole_author:
+                continue
+            frame = frames.get(connection.dialect)
+            if frame is None:
+                frame = frames[connection.dialect] = connection.dialect.update(update)
+            connection.sink.write(frame)
+        if sole_author is None:
+            self._everybody_heard_at = self.now
+
+    def _broadcast_presence(self, presence: bytes) -> None:
+        """To its senders too: y-websocket 3 takes a link for dead on which it hears nothing (A5)."""
+        frames: dict[Dialect, bytes] = {}
+        for connection in self.connections:
+            if connection.behind is not None:
+                continue
+            frame = frames.get(connection.dialect)
+            if frame is None:
+                frame = frames[connection.dialect] = connection.dialect.awareness(presence)
+            connection.sink.write(frame)
+        self._everybody_heard_at = self.now
+
+    def _rouse(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._wake(self)
+
+    # ---- peers that do not keep up ----
+
+    def stalled(self, connection: Connection) -> None:
+        """Take note that a sink is full; may come in the middle of a `settle`."""
+        self._stalled.append(connection)
+        self._rouse()
+
+    def drained(self, connection: Connection) -> None:
+        """Bring a connection up to date that reads again: one diff, and everybody who is here (R10)."""
+        if connection in self._stalled:
+            self._stalled.remove(connection)
+        if connection.closed or connection.behind is None:
+            return
+        if self._broken:
+            self._deferred_drains.append(connection)
+            return
+        behind, connection.behind = connection.behind, None
+        connection.live = behind.was_live or behind.owed_step_2
+        try:
+            if behind.owed_step_2:
+                diff = self._replica.diff(behind.state_vector)
+                connection.sink.write(connection.dialect.sync_step_2(diff))
+            elif behind.was_live and behind.version != self._replica.version:
+                diff = self._replica.diff(behind.state_vector)
+                connection.sink.write(connection.dialect.update(diff))
+        except BrokenReplicaError as error:
+            self._break(error, connection)
+        self._tell_everyone(connection)
+
+    def _fall_behind(self) -> None:
+        """Stop sending to whoever is full (R9).
+
+        What this turn brought was written even so: the state vector below must include it.
+        """
+        stalled, self._stalled = self._stalled, []
+        for connection in stalled:
+            if connection.behind is None and not connection.closed:
+                state_vector, version = self._replica.state_vector(), self._replica.version
+                connection.behind = Behind(state_vector, version, self.now, connection.live)
+                connection.live = False
+
+    # ---- the passing of time ----
+
+    def tick(self, now: float) -> None:
+        """Let time pass, to `now` seconds of a steady clock; call it every few seconds."""
+        self.now = now
+        if self._awareness.expire(now):
+            self._rouse()
+        for connection in [c for c in self.connections if c.behind and now - c.behind.since > self.limits.lag_seconds]:
+            self.close(connection, LagError(f"nothing was read for {self.limits.lag_seconds:g} seconds"))
+        if self._everybody_heard_at is None:
+            self._everybody_heard_at = now
+        elif now - self._everybody_heard_at >= KEEPALIVE_SECONDS:
+            self._broadcast_presence(EMPTY)
+        if self._quiet and not self._broken:
+            try:
+                self._replica.commit()
+            except BrokenReplicaError as error:
+                self._break(error, None)
+        self._quiet = True
+
+    # ---- when pycrdt fails ----
+
+    @property
+    def broken(self) -> bool:
+        """Whether the document must be read from the log again; what comes meanwhile is kept."""
+        return self._broken
+
+    def mend(self, replica: Replica) -> None:
+        """Go on with the document as the log has it, once everything appended is in it (R13)."""
+        self._replica = replica
+        self._broken = False
+        for connection in self.connections:
+            if connection.behind is not None:
+                # The broken replica counted versions of its own.
+                connection.behind.version = -1
+            if connection.access is Access.EDIT:
+                # It may have integrated what never came into the log, and asked newcomers for the rest only.
+                connection.asked = False
+                self._ask(connection)
+        deferred, self._deferred, self._deferred_bytes = self._deferred, [], 0
+        drains, self._deferred_drains = self._deferred_drains, []
+        for connection in drains:
+            self.drained(connection)
+        for connection, data in deferred:
+            if self.receive(connection, data) is not None:
+                # Nobody is here to carry out the trial; the client sends it again.
+                self.close(connection, UnavailableError("the document was read again"))
+
+    def _break(self, error: BrokenReplicaError, offender: Connection | None) -> None:
+        """Save what came before the failure, close who caused it, and ask to be mended."""
+        self.settle()
+        self._broken = True
+        if offender is not None:
+            self.close(offender, MalformedError(str(error)))
+        self._wake(self)
+
+    def _defer(self, connection: Connection, data: bytes) -> None:
+        self._deferred_bytes += len(data)
+        if self._deferred_bytes > self.limits.deferred_bytes:
+            raise UnavailableError("the document is being read again, and too much waits for it already")
+        self._deferred.append((connection, data))

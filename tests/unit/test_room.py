@@ -1,0 +1,703 @@
+"""What a room does with what its members send (R, A)."""
+
+from __future__ import annotations
+
+import pytest
+from pycrdt import Doc, Text
+
+from collab.core.connection import Access, RoomLimits
+from collab.core.inspection import read
+from collab.core.merging import BrokenReplicaError, merge
+from collab.core.replica import Replica
+from collab.core.waiting import WaitingLimits
+from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, encode_state_vector
+from collab.errors import TooLargeError
+from tests.support.members import Member, Table, clients_in, deleted, typed, typing
+
+HELLO = typed(7, 0, "hello")
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def text_of(*updates: bytes) -> str:
+    doc: Doc[Text] = Doc(client_id=99)
+    doc.apply_update(merge(updates))
+    return str(doc.get("t", type=Text))
+
+
+def full_state(room_member: Member) -> bytes:
+    room_member.forget()
+    room_member.ask()
+    (state,) = room_member.received_of(Kind.SYNC_STEP_2)
+    return state
+
+
+# ---- coming in ----
+
+
+def test_whoever_comes_in_is_asked_for_what_it_has(table: Table) -> None:
+    """R1: without it edits made offline never arrive."""
+    table.join().send(HELLO)
+
+    newcomer = table.connect()
+
+    assert [encode_state_vector({7: 5})] == newcomer.received_of(Kind.SYNC_STEP_1)
+
+
+def test_a_reader_is_not_asked(table: Table) -> None:
+    """R1: what it has could not be taken."""
+    assert [] == table.connect(access=Access.VIEW).received
+
+
+def test_a_newcomer_sees_at_once_who_is_here(table: Table) -> None:
+    """R1."""
+    table.join().show(7, 1, b'{"user":"ann"}')
+
+    newcomer = table.connect()
+
+    assert {7: (1, b'{"user":"ann"}')} == clients_in(newcomer.received_of(Kind.AWARENESS)[0])
+
+
+def test_a_late_joiner_gets_everything_even_of_this_turn(table: Table) -> None:
+    """R2: also what has not been settled yet, and only once."""
+    author, late = table.join(), table.connect()
+    author.say(HELLO)
+
+    late.ask()
+    table.room.settle()
+
+    assert "hello" == text_of(*late.received_of(Kind.SYNC_STEP_2))
+    assert [] == late.updates
+
+
+def test_before_it_asks_a_connection_gets_no_updates(table: Table) -> None:
+    """R2: it would get them twice."""
+    author, silent = table.join(), table.connect()
+
+    author.send(HELLO)
+
+    assert [] == silent.updates
+
+
+def test_a_state_vector_that_knows_everything_is_answered_with_nothing(table: Table) -> None:
+    """R2."""
+    author, late = table.join(), table.connect()
+    author.send(HELLO)
+
+    late.ask(encode_state_vector({7: 5}))
+
+    assert [EMPTY_UPDATE] == late.received_of(Kind.SYNC_STEP_2)
+
+
+# ---- updates ----
+
+
+def test_an_update_goes_to_the_log_the_relay_and_everybody_else(table: Table) -> None:
+    """R4."""
+    author, reader = table.join(), table.join("bob")
+
+    author.send(HELLO)
+
+    assert [HELLO] == reader.updates == table.rows == table.uplink.published
+    assert [] == author.received
+    assert ["ann"] == table.authors
+
+
+def test_a_duplicate_update_produces_no_traffic(table: Table) -> None:
+    """R5: a known update is neither logged nor sent."""
+    author, reader = table.join(), table.join()
+
+    author.send(HELLO)
+    author.send(HELLO)
+
+    assert [HELLO] == reader.updates == table.rows
+
+
+def test_a_duplicate_deletion_produces_no_traffic(table: Table) -> None:
+    """R5: state vectors don't tell deletions, and every SyncStep2 of a client brings them all."""
+    author, reader = table.join(), table.join()
+    author.send(HELLO)
+    author.send(deleted(7, 1, 2))
+
+    author.send(deleted(7, 1, 1), Kind.SYNC_STEP_2)
+    author.send(deleted(7, 2, 1))
+
+    assert [HELLO, deleted(7, 1, 2)] == reader.updates == table.rows
+
+
+def test_deletions_are_known_after_the_document_was_loaded() -> None:
+    """R5."""
+    table = Table(replica=Replica.load([merge([HELLO, deleted(7, 1, 2)])], []))
+
+    table.join().send(deleted(7, 1, 2))
+
+    assert [] == table.rows
+
+
+def test_one_turn_of_one_author_is_one_row_and_one_frame(table: Table) -> None:
+    """R4."""
+    author, reader = table.join(), table.join()
+
+    for update in typing(7, "abc"):
+        author.say(update)
+    table.room.settle()
+
+    (row,), (sent,) = table.rows, reader.updates
+    assert row == sent
+    assert "abc" == text_of(row)
+
+
+def test_one_turn_of_two_authors_is_two_rows_and_one_frame_to_all(table: Table) -> None:
+    """R4: each row has one author; a frame of both goes to both."""
+    ann, bob, reader = table.join("ann"), table.join("bob"), table.join("cay")
+
+    ann.say(typed(7, 0, "a"))
+    bob.say(typed(8, 0, "b"))
+    table.room.settle()
+
+    assert {"ann", "bob"} == set(table.authors)
+    assert 2 == len(table.rows)
+    assert 1 == len(reader.updates) == len(ann.updates) == len(bob.updates)
+    assert set("ab") == set(text_of(*reader.updates))
+
+
+def test_two_sockets_of_one_author_hear_of_each_other(table: Table) -> None:
+    """R4: a sole author is one connection, not one person."""
+    tab, other_tab = table.join("ann"), table.join("ann")
+
+    tab.say(typed(7, 0, "a"))
+    other_tab.say(typed(8, 0, "b"))
+    table.room.settle()
+
+    assert 1 == len(table.rows)
+    assert 1 == len(tab.updates) == len(other_tab.updates)
+
+
+def test_the_log_learns_whose_a_client_id_is_once(table: Table) -> None:
+    """J: a row says which client ids came with it for the first time."""
+    ann = table.join("ann")
+    ann.send(typed(7, 0, "a"))
+    ann.send(typed(7, 1, "b", (7, 0)))
+
+    entries = [entry for entries, _ in table.log.pending for entry in entries]
+
+    assert [(7,), ()] == [entry.clients for entry in entries]
+
+
+# ---- what comes too early ----
+
+
+def test_what_comes_too_early_waits_and_is_asked_for(table: Table) -> None:
+    """R3: pycrdt would park it, and may never integrate it (hazards P1)."""
+    first, second = typing(7, "ab")
+    author, reader = table.join(), table.join()
+    author.connection.asked = False  # as after its SyncStep2
+
+    author.send(second)
+
+    assert [] == reader.updates
+    assert [second] == table.rows
+    assert [EMPTY_STATE_VECTOR] == author.received_of(Kind.SYNC_STEP_1)
+    author.send(first, Kind.SYNC_STEP_2)
+    assert "ab" == text_of(*reader.updates)
+
+
+def test_what_waited_is_logged_once(table: Table) -> None:
+    """R6."""
+    first, second = typing(7, "ab")
+    author = table.join()
+
+    author.send(second)
+    author.send(first)
+
+    assert [second, first] == table.rows
+
+
+def test_what_waits_is_asked_for_only_once(table: Table) -> None:
+    """R3: the answer to one SyncStep1 brings all that is missing."""
+    _, *later = typing(7, "abcdef")
+    author = table.connect()
+
+    for update in later:
+        author.send(update)
+
+    assert 1 == len(author.received_of(Kind.SYNC_STEP_1))
+
+
+def test_the_part_that_can_be_integrated_is(table: Table) -> None:
+    """R3: an honest client that waits for something itself sends both in one SyncStep2."""
+    ready, waiting = typed(7, 0, "a"), typed(8, 1, "c", (8, 0))
+    author, reader = table.join(), table.join()
+
+    author.send(merge([ready, waiting]), Kind.SYNC_STEP_2)
+
+    assert "a" == text_of(*reader.updates)
+    author.send(typed(8, 0, "b"))
+    assert sorted("abc") == sorted(text_of(*reader.updates))
+
+
+def test_a_deletion_of_what_is_not_here_waits(table: Table) -> None:
+    """R3."""
+    author, reader = table.join(), table.join()
+
+    author.send(deleted(7, 0, 2))
+    assert [] == reader.updates
+    author.send(HELLO)
+
+    assert "llo" == text_of(*reader.updates)
+
+
+def test_what_waits_survives_a_restart(table: Table) -> None:
+    """R6, C1."""
+    first, second = typing(7, "ab")
+    table.join().send(second)
+    table.log.commit()
+
+    again = Table(replica=table.log.load())
+    author, reader = again.join(), again.join()
+    author.send(first)
+
+    assert "ab" == text_of(*reader.updates)
+
+
+def test_a_late_joiner_is_not_told_what_waits(table: Table) -> None:
+    """R3: it could do nothing with it."""
+    table.join().send(typed(7, 1, "b", (7, 0)))
+
+    assert EMPTY_UPDATE == full_state(table.connect())
+
+
+def test_the_same_update_waits_once(table: Table) -> None:
+    """R12: a client that comes back sends it again."""
+    early = typed(7, 1, "b", (7, 0))
+    author = table.join()
+
+    author.send(early)
+    author.send(early)
+
+    assert [early] == table.rows
+
+
+def test_too_much_that_waits_is_refused() -> None:
+    """R12."""
+    table = Table(waiting=WaitingLimits(updates=2))
+    author = table.join()
+
+    for client in (7, 8, 9):
+        author.send(typed(client, 1, "x", (client, 0)))
+
+    assert 4413 == author.closed_with
+    assert 2 == len(table.rows)
+
+
+# ---- rights, limits, failures ----
+
+
+def test_a_readers_edit_goes_nowhere_and_it_is_told(table: Table) -> None:
+    """R7."""
+    reader, other = table.join(access=Access.VIEW), table.join()
+
+    reader.send(HELLO)
+
+    assert reader.sink.messages[0].startswith(b"\x02\x00")
+    assert b"may only read" in reader.sink.messages[0]
+    assert [] == table.rows == other.updates
+    assert reader.closed_with is None
+
+
+def test_a_reader_that_says_nothing_new_is_not_scolded(table: Table) -> None:
+    """R7: its provider answers every SyncStep1."""
+    reader, author = table.join(access=Access.VIEW), table.join()
+    author.send(HELLO)
+    reader.forget()
+
+    reader.send(EMPTY_UPDATE, Kind.SYNC_STEP_2)
+    reader.send(HELLO, Kind.SYNC_STEP_2)
+
+    assert [] == reader.received
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"\x00", b"\x00\x02\x05abc", b"\x00\x09", b"\x63", b"\x00\x02\x02\xff\xff", b"\x03\x00"]
+)
+def test_what_cannot_be_read_closes_its_sender_only(table: Table, bad: bytes) -> None:
+    """R8."""
+    sender, other = table.join(), table.join()
+
+    sender.send_raw(bad)
+    table.room.settle()
+
+    assert 4400 == sender.closed_with
+    assert not other.received
+    assert not table.rows
+    assert sender.connection not in table.room.connections
+
+
+def test_after_its_close_nothing_of_a_sender_is_taken(table: Table) -> None:
+    """R8."""
+    sender, other = table.join(), table.join()
+    sender.send_raw(b"\x63")
+
+    sender.send(HELLO)
+
+    assert [] == other.updates == table.rows
+
+
+def test_what_a_sender_said_before_its_mistake_is_kept(table: Table) -> None:
+    """R8: only what cannot be taken leaves no trace."""
+    sender, other = table.join(), table.join()
+
+    sender.say(HELLO)
+    sender.send_raw(b"\x63")
+    table.room.settle()
+
+    assert [HELLO] == other.updates == table.rows
+
+
+def test_a_live_client_id_is_its_owners(table: Table) -> None:
+    """R16: else a forger's text takes the clocks of what its victim types next (hazards P6)."""
+    victim, forger = table.join("ann"), table.join("eve")
+    victim.show(7, 1)
+
+    forger.send(typed(7, 0, "forged"))
+
+    assert 4409 == forger.closed_with
+    assert [] == table.rows
+
+
+def test_a_forged_clock_ahead_is_refused_too(table: Table) -> None:
+    """R16: it would wait, and then be there first."""
+    victim, forger = table.join("ann"), table.join("eve")
+    victim.show(7, 1)
+
+    forger.send(typed(7, 3, "forged", (7, 2)))
+
+    assert 4409 == forger.closed_with
+    assert [] == table.rows
+
+
+def test_two_tabs_of_one_person_may_bring_each_others_text(table: Table) -> None:
+    """R16: they talk to each other past the server, too."""
+    tab, other_tab = table.join("ann"), table.join("ann")
+    tab.show(7, 1)
+
+    other_tab.send(HELLO, Kind.SYNC_STEP_2)
+
+    assert other_tab.closed_with is None
+    assert [HELLO] == table.rows
+
+
+def test_text_of_somebody_who_left_may_come_from_anybody(table: Table) -> None:
+    """R16: only a live client id is bound."""
+    gone, other = table.join("ann"), table.join("bob")
+    gone.show(7, 1)
+    gone.leave()
+
+    other.send(HELLO, Kind.SYNC_STEP_2)
+
+    assert [HELLO] == table.rows
+
+
+def test_while_the_log_is_full_edits_are_refused(table: Table) -> None:
+    """R15."""
+    author, reader = table.join(), table.join()
+    table.log.full = True
+
+    author.send(HELLO)
+
+    assert 1013 == author.closed_with
+    assert [] == reader.updates
+
+
+# ---- trials ----
+
+
+def dear_update(client: int = 7) -> bytes:
+    """Return an update with a hundred places to insert at."""
+    return merge(typed(client, at, "x", (client, 0)) if at else typed(client, 0, "x") for at in range(100))
+
+
+def test_an_update_that_may_be_dear_is_tried_first(table: Table) -> None:
+    """R14."""
+    author, reader = table.join(), table.join()
+
+    author.send(dear_update())
+
+    (trial,) = author.trials
+    assert [] == reader.updates == table.rows
+    table.room.resume(trial, read(trial.update))
+    assert 1 == len(table.rows) == len(reader.updates)
+
+
+def test_a_long_update_is_tried_before_it_is_read(table: Table) -> None:
+    """R14: reading it takes long, too."""
+    author = table.join()
+
+    author.send(typed(7, 0, "x" * 70_000))
+
+    (trial,) = author.trials
+    table.room.resume(trial, read(trial.update))
+    assert 1 == len(table.rows)
+
+
+def test_an_update_that_failed_its_trial_closes_its_sender(table: Table) -> None:
+    """R14, R8."""
+    author = table.join()
+    author.send(dear_update())
+
+    table.room.resume(author.trials[0], TooLargeError("cost of one update", 900, 100, "ms"))
+
+    assert (4413, "cost of one update: 900 ms, the limit is 100") == author.sink.closed
+    assert [] == table.rows
+
+
+def test_a_trial_of_a_connection_that_left_is_forgotten(table: Table) -> None:
+    """R14."""
+    author = table.join()
+    author.send(dear_update())
+    author.leave()
+
+    table.room.resume(author.trials[0], read(dear_update()))
+
+    assert [] == table.rows
+
+
+def test_a_known_update_is_not_tried(table: Table) -> None:
+    """R5, R14."""
+    author = table.join()
+    author.send(dear_update())
+    table.room.resume(author.trials[0], read(dear_update()))
+
+    author.send(dear_update())
+
+    assert 1 == len(author.trials)
+
+
+# ---- peers that do not keep up ----
+
+
+def test_a_full_socket_gets_this_turn_and_then_nothing(table: Table) -> None:
+    """R9."""
+    author, slow = table.join(), table.join()
+    first, second, third = typing(7, "abc")
+
+    slow.fill()
+    author.send(first)
+    author.send(second)
+    author.send(third)
+
+    assert [first] == slow.updates
+
+
+def test_one_diff_brings_it_up_to_date(table: Table) -> None:
+    """R10."""
+    author, slow = table.join(), table.join()
+    first, *rest = typing(7, "abcdef")
+    slow.fill()
+    author.send(first)
+    for update in rest:
+        author.send(update)
+
+    slow.drain()
+
+    assert 2 == len(slow.updates)
+    assert "abcdef" == text_of(*slow.updates)
+    author.send(typed(7, 6, "g", (7, 5)))
+    assert "abcdefg" == text_of(*slow.updates)
+
+
+def test_a_socket_that_filled_up_in_a_quiet_room_gets_nothing_when_it_drains(table: Table) -> None:
+    """R10."""
+    slow = table.join()
+    slow.fill()
+    table.room.settle()
+
+    slow.drain()
+
+    assert [] == slow.updates
+
+
+def test_a_full_socket_that_asks_is_answered_once_when_it_drains(table: Table) -> None:
+    """R10, T7: however often it asks."""
+    table.join().send(HELLO)
+    slow = table.join()
+    slow.fill()
+
+    for _ in range(10):
+        slow.ask()
+    assert [] == slow.received
+    slow.drain()
+
+    assert 1 == len(slow.received_of(Kind.SYNC_STEP_2))
+    assert "hello" == text_of(*slow.received_of(Kind.SYNC_STEP_2))
+
+
+def test_a_socket_that_drains_within_the_turn_misses_nothing(table: Table) -> None:
+    """R9."""
+    author, slow = table.join(), table.join()
+    slow.fill()
+    slow.drain()
+
+    author.send(HELLO)
+
+    assert [HELLO] == slow.updates
+
+
+def test_presence_is_told_anew_to_who_reads_again(table: Table) -> None:
+    """R10: a full socket gets no awareness; only the latest counts."""
+    author, slow = table.join(), table.join()
+    slow.fill()
+    table.room.settle()
+    for clock in range(1, 5):
+        author.show(7, clock)
+    assert [] == slow.received
+
+    slow.drain()
+
+    assert {7: (4, b"{}")} == clients_in(slow.received_of(Kind.AWARENESS)[0])
+
+
+def test_who_never_reads_is_closed() -> None:
+    """R11."""
+    table = Table(limits=RoomLimits(lag_seconds=60))
+    slow = table.join()
+    slow.fill()
+    table.room.settle()
+
+    table.room.tick(59)
+    assert slow.closed_with is None
+    table.room.tick(61)
+
+    assert 4408 == slow.closed_with
+
+
+# ---- when pycrdt fails ----
+
+
+class Fragile(Replica):
+    """A replica whose library fails on one text, as it may on something that nobody has found yet."""
+
+    def _apply(self, update: bytes) -> None:
+        if b"poison" in update:
+            raise BrokenReplicaError("pycrdt failed")
+        super()._apply(update)
+
+
+def test_a_failure_of_pycrdt_costs_its_sender_only() -> None:
+    """R13: the room reads its document again and nobody else notices."""
+    table = Table(replica=Fragile())
+    author, other = table.join(), table.join()
+    author.say(HELLO)
+
+    author.say(typed(7, 5, "poison", (7, 4)))
+    assert table.room.broken
+    table.log.commit()
+    other.say(typed(8, 0, "!", (7, 4)))
+    table.room.mend(table.log.load())
+    table.room.settle()
+
+    assert 4400 == author.closed_with
+    assert other.closed_with is None
+    assert "hello!" == text_of(full_state(other))
+    assert [HELLO] == [row.data for row in table.log.rows]
+
+
+def test_a_row_that_pycrdt_fails_on_is_left_out_and_counted() -> None:
+    """R22: the rest of the document opens."""
+    loaded = Fragile.load([], [HELLO, typed(8, 0, "poison"), typed(9, 0, "more")])
+
+    assert 1 == loaded.left_out
+    assert {7: 5, 9: 4} == loaded.state
+
+
+def test_what_comes_while_the_document_is_read_again_is_bounded() -> None:
+    """R13."""
+    table = Table(replica=Fragile(), limits=RoomLimits(deferred_bytes=100))
+    author, other = table.join(), table.join()
+    author.say(typed(7, 0, "poison"))
+
+    for _ in range(30):
+        other.ask()
+
+    assert 1013 == other.closed_with
+
+
+# ---- presence ----
+
+
+def test_presence_goes_to_everybody_its_sender_too(table: Table) -> None:
+    """A5: y-websocket 3 takes a link for dead on which it hears nothing."""
+    ann, bob = table.join(), table.join()
+
+    ann.show(7, 1, b'{"x":1}')
+
+    for member in (ann, bob):
+        assert [{7: (1, b'{"x":1}')}] == [clients_in(u) for u in member.received_of(Kind.AWARENESS)]
+
+
+def test_an_echo_of_known_presence_goes_nowhere(table: Table) -> None:
+    """A1: y-websocket sends back everything that it hears."""
+    ann, bob = table.join(), table.join()
+    ann.show(7, 1)
+    ann.forget()
+
+    bob.show(7, 1)
+
+    assert [] == ann.received
+
+
+def test_who_loses_the_socket_is_gone_for_all(table: Table) -> None:
+    """A4: at the clock that is known."""
+    ann, bob = table.join(), table.join()
+    ann.show(7, 3)
+    bob.forget()
+
+    ann.leave()
+
+    assert [{7: (3, b"null")}] == [clients_in(u) for u in bob.received_of(Kind.AWARENESS)]
+
+
+def test_a_quiet_room_gets_a_sign_of_life(table: Table) -> None:
+    """A5: every 20 s at the latest."""
+    member = table.join()
+
+    table.room.tick(15)
+    assert [] == member.received
+    table.room.tick(20)
+
+    assert [b"\x00"] == member.received_of(Kind.AWARENESS)
+
+
+def test_a_lone_author_gets_a_sign_of_life_too(table: Table) -> None:
+    """A5: its own updates don't come back to it."""
+    author = table.join()
+    table.room.tick(10)
+    author.send(HELLO)
+    table.room.tick(20)
+
+    assert 1 == len(author.received_of(Kind.AWARENESS))
+
+
+def test_who_asks_who_is_here_is_told(table: Table) -> None:
+    """A5: queryAwareness."""
+    table.join().show(7, 1)
+    member = table.join()
+
+    member.send_raw(b"\x03")
+
+    assert {7: (1, b"{}")} == clients_in(member.received_of(Kind.AWARENESS)[-1])
+
+
+def test_who_has_not_been_renewed_is_forgotten(table: Table) -> None:
+    """A6."""
+    ann, bob = table.join(), table.join()
+    ann.show(7, 1)
+    bob.forget()
+
+    table.room.tick(31)
+    table.room.settle()
+
+    assert {7: (1, b"null")} in [clients_in(u) for u in bob.received_of(Kind.AWARENESS)]

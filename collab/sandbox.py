@@ -1,0 +1,78 @@
+"""Work in a process of its own, with limits: for bytes that may crash, hang or fill whoever reads them.
+
+Not for: anything that needs the state of this process. The functions run here are importable, take
+and return what pickle can carry, and may be killed at any moment. On anyio's worker processes,
+which are kept warm between calls and thrown away when a call does not come back.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_process
+from anyio import BrokenWorkerProcess, CapacityLimiter
+
+from collab.errors import CollabError, TooLargeError
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+MEMORY_BYTES: Final = 2 << 30
+"""Address space of a worker: twenty times what the largest document we know takes."""
+
+
+class WorkerCrashError(CollabError):
+    """The process that did the work is gone: killed by the kernel, by a limit, or by its input."""
+
+
+class Sandbox:
+    """A few worker processes, started when they are first needed."""
+
+    def __init__(self, processes: int = 1, seconds: float = 10.0) -> None:
+        """Use at most so many processes at once, and give a call so many seconds."""
+        self._processes = processes
+        self._seconds = seconds
+        self._limiter: CapacityLimiter | None = None
+
+    async def run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        """Return `function(*arguments)`, computed in another process.
+
+        Raises:
+            WorkerCrashError: the process died.
+            TooLargeError: it took too long; it was killed.
+            CollabError: whatever of ours the function raised.
+        """
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(self._processes)
+        async with self._limiter:
+            try:
+                with anyio.fail_after(self._seconds):
+                    # The limiter is ours: waiting for a free process does not count as its time.
+                    return await anyio.to_process.run_sync(
+                        _limited, function, arguments, cancellable=True, limiter=CapacityLimiter(1)
+                    )
+            except TimeoutError:
+                raise TooLargeError("work on one document", self._seconds, self._seconds, "seconds") from None
+            except BrokenWorkerProcess as error:
+                raise WorkerCrashError("the process that did the work ended without an answer") from error
+
+    async def warm_up(self) -> None:
+        """Start a process and import what the work needs, so that the first call is as quick as the next."""
+        await self.run(time.monotonic)
+
+
+def _limited(function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+    """Run `function` in the worker, its memory bounded."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        return function(*arguments)
+    except CollabError:
+        raise
+    except BaseException as error:  # noqa: BLE001
+        # Only what pickle can carry may leave: pycrdt's PanicException cannot.
+        raise WorkerCrashError(f"{type(error).__name__}: {error}") from None

@@ -1,0 +1,227 @@
+"""Compaction: many rows of a document become one snapshot, proved before it replaces them.
+
+Not for: what a document is (`core.replica`), or the transaction that swaps the rows (the store). It
+deletes exactly the rows that it read, so any number of compactors may work at once (S4, S6). The merging
+runs in a process of its own, since pycrdt never lets go of the interpreter (hazards P7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Protocol
+
+import structlog
+
+from collab.core.inspection import read
+from collab.core.nesting import measure
+from collab.core.ports import DocumentId, Entry, Journal, Receipt
+from collab.core.replica import Replica
+from collab.errors import CollabError, DamagedError
+from collab.sandbox import Sandbox
+from collab.store.base import Archive, Compaction, LogRow, RowKind, Store
+from collab.store.history import pack
+
+log = structlog.get_logger(__name__)
+
+SMALLEST_DUE_BYTES: Final = 64 * 1024
+"""Updates that weigh less are not worth a snapshot, however small the last one was."""
+
+
+PACE_SECONDS: Final = 5.0
+"""How often it is looked at what is due."""
+
+DAY_SECONDS: Final = 86_400
+PRUNE_SECONDS: Final = 3_600.0
+
+
+class UnprovenError(CollabError):
+    """A snapshot that does not say what its rows say. It is thrown away, and the rows stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionPolicy:
+    """When a document is due, and what is kept of what it replaces."""
+
+    rows: int = 500
+    interval_seconds: float = 30.0
+    history: bool = True
+    history_days: float | None = None
+    """How long history is kept; None for ever."""
+
+
+class CompactedStore(Store, Archive, Protocol):
+    """A store that is its own archive."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the log of an open document holds, as far as this process knows."""
+
+    rows: int = 0
+    update_bytes: int = 0
+    snapshot_bytes: int = 0
+    compacted_at: float = float("-inf")
+
+
+class Compactor:
+    """Keeps account of the logs of open documents, and compacts those that are due."""
+
+    def __init__(
+        self,
+        store: CompactedStore,
+        sandbox: Sandbox,
+        clock: Callable[[], float],
+        policy: CompactionPolicy | None = None,
+    ) -> None:
+        """Use `clock`, seconds of any steady clock, to keep the pace of the policy."""
+        self._store = store
+        self._archive: Archive = store
+        self._sandbox = sandbox
+        self._clock = clock
+        self._policy = policy or CompactionPolicy()
+        self._tallies: dict[DocumentId, _Tally] = {}
+
+    def loaded(self, document: DocumentId, rows: Sequence[LogRow]) -> None:
+        """Take note of what the log of a document holds."""
+        tally = self._tallies.setdefault(document, _Tally())
+        updates = [row for row in rows if row.kind is RowKind.UPDATE]
+        tally.rows = len(updates)
+        tally.update_bytes = sum(len(row.data) for row in updates)
+        tally.snapshot_bytes = sum(len(row.data) for row in rows) - tally.update_bytes
+
+    def grew(self, document: DocumentId, rows: int, size: int) -> None:
+        """Take note of rows that were appended."""
+        tally = self._tallies.setdefault(document, _Tally())
+        tally.rows += rows
+        tally.update_bytes += size
+
+    def due(self) -> list[DocumentId]:
+        """Return the documents to compact: the updates outweigh the snapshot, or are too many (C3)."""
+        now = self._clock()
+        return [
+            document
+            for document, tally in self._tallies.items()
+            if self._outgrown(tally) and now - tally.compacted_at >= self._policy.interval_seconds
+        ]
+
+    def closed(self, document: DocumentId) -> None:
+        """Forget a document that is closed, unless it is due."""
+        tally = self._tallies.get(document)
+        if tally is not None and not self._outgrown(tally):
+            del self._tallies[document]
+
+    async def run(self) -> None:
+        """Compact what is due, and drop history that is too old, until cancelled."""
+        next_prune = self._clock()
+        while True:
+            await asyncio.sleep(PACE_SECONDS)
+            for document in self.due():
+                await self.compact(document)
+            if self._policy.history_days is not None and self._clock() >= next_prune:
+                await self._archive.prune(time.time() - self._policy.history_days * DAY_SECONDS)
+                next_prune = self._clock() + PRUNE_SECONDS
+
+    async def compact(self, document: DocumentId) -> bool:
+        """Replace the rows of a document by one snapshot; False if nothing was replaced.
+
+        Raises:
+            UnavailableError: the store does not answer.
+        """
+        self._tallies.setdefault(document, _Tally()).compacted_at = self._clock()
+        rows = await self._store.load(document)
+        if sum(row.kind is RowKind.UPDATE for row in rows) == 0 and len(rows) < 2:
+            return False
+        try:
+            compaction = await self._sandbox.run(compacted, document, tuple(rows), self._policy.history)
+        except CollabError as error:
+            log.error("a document was not compacted", document=document, error=str(error))
+            return False
+        if compaction is None or not await self._store.compact(compaction):
+            return False
+        tally = self._tallies[document]
+        gone = set(compaction.replaced)
+        replaced = [row for row in rows if row.id in gone and row.kind is RowKind.UPDATE]
+        tally.rows -= len(replaced)
+        tally.update_bytes -= sum(len(row.data) for row in replaced)
+        tally.snapshot_bytes = len(compaction.snapshot)
+        log.info("compacted", document=document, rows=len(gone), snapshot_bytes=len(compaction.snapshot))
+        return True
+
+    def _outgrown(self, tally: _Tally) -> bool:
+        return tally.rows >= self._policy.rows or tally.update_bytes > max(tally.snapshot_bytes, SMALLEST_DUE_BYTES)
+
+
+class TallyingJournal(Journal):
+    """A journal that tells a compactor how the documents grow."""
+
+    def __init__(self, journal: Journal, compactor: Compactor) -> None:
+        self._journal = journal
+        self._compactor = compactor
+
+    def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
+        self._compactor.grew(document, len(entries), sum(len(entry.data) for entry in entries))
+        self._journal.append(document, entries, receipts)
+
+    @property
+    def full(self) -> bool:
+        return self._journal.full
+
+
+def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Compaction | None:
+    """Return what may replace those of `rows` that wait for nothing; None if all of them do.
+
+    Raises:
+        DamagedError: a row cannot be read.
+        UnprovenError: the snapshot does not hold what the rows hold.
+    """
+    try:
+        snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
+        depth = max((row.depth for row in rows), default=0)
+        replica = Replica.load(snapshots, [row.data for row in rows if row.kind is RowKind.UPDATE], depth)
+        # What waits for a predecessor stays a row of its own: no snapshot may hold it (hazards P2).
+        covered = [row for row in rows if row.kind is RowKind.SNAPSHOT or replica.knows(read(row.data))]
+    except CollabError as error:
+        raise DamagedError(document, str(error)) from error
+    if not any(row.kind is RowKind.UPDATE for row in covered) and len(covered) < 2:
+        return None
+    snapshot = replica.full_state()
+    _prove(document, snapshot, replica, covered)
+    replaced_updates = [row for row in covered if row.kind is RowKind.UPDATE]
+    keyframe = _is_keyframe(snapshots, replaced_updates, snapshot)
+    dates = [row.created_at for row in replaced_updates or covered]
+    return Compaction(
+        document=document,
+        snapshot=snapshot,
+        depth=measure(snapshot),
+        created_at=max(row.created_at for row in covered),
+        replaced=tuple(row.id for row in covered),
+        segment=pack(covered if keyframe else replaced_updates) if history else None,
+        keyframe=keyframe,
+        first_at=min(dates),
+    )
+
+
+def _prove(document: DocumentId, snapshot: bytes, replica: Replica, covered: Sequence[LogRow]) -> None:
+    """Raise UnprovenError unless a document made from the snapshot alone knows every row (C2)."""
+    proof = Replica.load([snapshot], [])
+    if proof.digest() != replica.digest():
+        raise UnprovenError(f"a snapshot of {document!r} differs from its rows")
+    for row in covered:
+        if not proof.knows(read(row.data)):
+            raise UnprovenError(f"a snapshot of {document!r} lacks what row {row.id} says")
+
+
+def _is_keyframe(snapshots: Sequence[bytes], updates: Sequence[LogRow], snapshot: bytes) -> bool:
+    """Whether the history segment shall hold the replaced snapshots, so that history can start at it.
+
+    Always, when there are none. Else as often as makes keyframes weigh about what the updates
+    between them weigh: the chance is their ratio, drawn from the snapshot's own hash.
+    """
+    if not snapshots:
+        return True
+    chance = sum(len(row.data) for row in updates) / sum(map(len, snapshots))
+    return int.from_bytes(sha256(snapshot).digest()[:4]) / 2**32 < chance

@@ -1,0 +1,164 @@
+"""Documents in a database, SQLite now and PostgreSQL later.
+
+Not for the statements (`store/statements.py`), nor for how a database is opened, locked and spoken to:
+that is the `Database`, one for each kind (`store/sqlite.py`). The rules are S of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+from sqlalchemy import Connection, Dialect, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+
+from collab.core.ports import DocumentId, Entry
+from collab.errors import ConfigurationError, DamagedError
+from collab.store import statements
+from collab.store.base import Archive, Compaction, Description, LogRow, Segment, Store
+from collab.store.sqlite import SqliteDatabase
+from collab.store.tables import history
+
+T = TypeVar("T")
+
+# A name costs up to a kilobyte, and one that was forgotten costs one statement.
+_KNOWN_LIMIT = 16_384
+
+
+class Database(Protocol):
+    """One database: work with a connection, done away from the event loop.
+
+    Where the database does not answer, it raises UnavailableError; other errors come as they are.
+    """
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction: on disk when this returns, undone if it raises."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do `work`, which only reads; each of its statements sees one state."""
+
+    async def close(self) -> None:
+        """Let what is under way end, then let go of everything; a second call does nothing."""
+
+
+class SqlStore(Store, Archive):
+    """Owns its database. `await SqlStore.open(url)` is how one is had."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._append_sql = statements.append_sql(database.dialect)
+        self._known: set[DocumentId] = set()
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        processes: int = 1,
+        lock_timeout_seconds: float = 2.0,
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """Open the database at `url` ("sqlite:///collab.db"); make it if there is none; bring its tables up to date.
+
+        `processes` is how many server processes have it open at the same time.
+
+        Raises:
+            ConfigurationError: there is no database behind such a URL.
+            DatabaseTooNewError: a newer release has written to it.
+            DatabaseUnusableError: it cannot be opened, is locked, or belongs to another program.
+        """
+        path = _path(url)
+        database = await SqliteDatabase.open(path, processes=processes, lock_timeout_seconds=lock_timeout_seconds)
+        return cls(database, clock=clock)
+
+    async def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
+        if not batch:
+            return
+        try:
+            await self._append(batch)
+        except IntegrityError:
+            # A document that was known here has been deleted by another process.
+            self._known.clear()
+            await self._append(batch)
+
+    async def load(self, document: DocumentId) -> Sequence[LogRow]:
+        return await self._read(document, statements.load)
+
+    async def compact(self, compaction: Compaction) -> bool:
+        def write(connection: Connection) -> None:
+            if not statements.compact(compaction, connection):
+                raise _RowsMissingError
+
+        try:
+            await self._database.write(write)
+        except _RowsMissingError:
+            return False
+        return True
+
+    async def describe(self, document: DocumentId) -> Description | None:
+        return await self._read(document, statements.describe)
+
+    async def clients(self, document: DocumentId) -> Mapping[int, str]:
+        """Return who used each client id of a document first."""
+        return await self._read(document, statements.clients_of)
+
+    async def segments(self, document: DocumentId) -> Sequence[Segment]:
+        return await self._read(document, statements.segments_of)
+
+    async def prune(self, before: float) -> int:
+        deleted = 0
+        for document, ids in await self._database.read(partial(statements.disposable, before)):
+            # One transaction a document: what stays begins with a keyframe at any moment.
+            deleted += await self._database.write(partial(statements.delete_rows, history, document, ids))
+        return deleted
+
+    async def check(self) -> None:
+        await self._database.write(statements.probe)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def _append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
+        now = self._clock()
+        new = {document for document, _ in batch} - self._known
+
+        def write(connection: Connection) -> None:
+            if new:
+                statements.create(new, now, connection)
+            statements.append(self._append_sql, batch, now, connection)
+
+        await self._database.write(write)
+        if len(self._known) + len(new) > _KNOWN_LIMIT:
+            self._known.clear()
+        self._known |= new
+
+    async def _read(self, document: DocumentId, work: Callable[[DocumentId, Connection], T]) -> T:
+        try:
+            return await self._database.read(partial(work, document))
+        except (DatabaseError, ValueError) as error:
+            raise DamagedError(document, str(getattr(error, "orig", error))) from error
+
+
+class _RowsMissingError(Exception):
+    """Undoes the transaction of a compaction that came too late."""
+
+
+def _path(url: str) -> Path:
+    """Return the file of a URL of SQLite."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        # Not quoted: it may hold a password.
+        raise ConfigurationError("the database's URL cannot be read; one looks like sqlite:///collab.db") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise ConfigurationError(f"a database of the kind {parsed.drivername!r} is not supported, only sqlite")
+    if parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError(f"the database's URL {url!r} names no file")
+    return Path(str(parsed.database))

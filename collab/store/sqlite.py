@@ -1,0 +1,250 @@
+"""One SQLite file: who may open it, how it is opened, and how it is spoken to.
+
+One connection writes, on a thread of its own; others read, so that a load doesn't wait for a commit.
+A transaction is one hop to its thread; aiosqlite hops for each call and takes twice the CPU. Nothing
+else may open the file in this process: closing any handle of it drops SQLite's locks (POSIX).
+
+Not for statements (`store/statements.py`). The rules are S of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Dialect, Engine, QueuePool, StaticPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
+from collab.store import migrate, statements
+
+T = TypeVar("T")
+
+# A second one, so that reading a long history keeps no room from opening.
+_READERS = 2
+
+# https://sqlite.org/wal.html#walresetbug: before it, two connections that write can damage the file (S1).
+_SEVERAL_WRITERS_IN_WAL = (3, 51, 3)
+
+_log = structlog.get_logger(__name__)
+
+
+class SqliteDatabase:
+    """Owns the file's lock, its connections and their threads."""
+
+    def __init__(self, files: _Files, writing: ThreadPoolExecutor) -> None:
+        self._files = files
+        self._writing = writing
+        self._reading = ThreadPoolExecutor(_READERS, "sqlite-reader")
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, processes: int, lock_timeout_seconds: float) -> Self:
+        """Open the database, make it if there is none, and bring its tables up to date.
+
+        Raises:
+            DatabaseTooNewError: a newer release has written to it.
+            DatabaseUnusableError: it cannot be opened, is locked, or belongs to another program.
+        """
+        writing = ThreadPoolExecutor(1, "sqlite-writer")
+        opening = partial(_open, path, processes, lock_timeout_seconds)
+        try:
+            files = await asyncio.get_running_loop().run_in_executor(writing, opening)
+        except BaseException:
+            writing.shutdown(wait=False)
+            raise
+        return cls(files, writing)
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._files.writer.dialect
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        return await self._run(self._writing, self._write, work)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._run(self._reading, self._read, work)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._reading.shutdown)
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._files.close)
+        self._writing.shutdown(wait=False)
+
+    async def _run(
+        self,
+        threads: ThreadPoolExecutor,
+        do: Callable[[Callable[[Connection], T]], T],
+        work: Callable[[Connection], T],
+    ) -> T:
+        if self._closed:
+            raise UnavailableError(f"the database {self._files.path} is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, do, work)
+        except DBAPIError as error:
+            raise (explain(error.orig, self._files.path) or error) from error.orig
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        with self._files.writer.begin():
+            return work(self._files.writer)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        with self._files.readers.connect() as connection:
+            return work(connection)
+
+
+@dataclass(frozen=True)
+class _Files:
+    path: Path
+    writer: Connection
+    readers: Engine
+    close: Callable[[], None]
+    """Close the readers, then the writer, which does the last checkpoint; then give up the lock."""
+
+
+def _open(path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
+    opened = ExitStack()
+    try:
+        with _startup_errors(path):
+            return _open_within(opened, path.resolve(), processes, lock_timeout_seconds)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
+    _make_folder(path.parent)
+    opened.enter_context(_locked(path, alone=processes == 1))
+    raw = _connect(path, lock_timeout_seconds)
+    # An error's text may reach a log: not with what people wrote.
+    writing = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
+    opened.callback(writing.dispose)
+    # A transaction that upgrades from reading to writing fails at once, whatever the timeout (hazard S3).
+    event.listen(writing, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    writer = opened.enter_context(writing.connect())
+    with writer.begin():
+        found = migrate.revision(writer, str(path))
+    mode = _set_journal(raw, path, processes)
+    if found != migrate.HEAD:
+        migrate.upgrade(writer, str(path))
+    with writer.begin() as transaction:
+        # A file without the right to write still opens, and even BEGIN IMMEDIATE succeeds.
+        statements.probe(writer)
+        transaction.rollback()
+    raw.execute("PRAGMA foreign_keys=ON")
+
+    def connect_reader() -> sqlite3.Connection:
+        return _connect(path, lock_timeout_seconds, "query_only=ON")
+
+    readers = create_engine(
+        "sqlite://", creator=connect_reader, poolclass=QueuePool, pool_size=_READERS, hide_parameters=True
+    )
+    opened.callback(readers.dispose)
+    _log.info("database opened", path=str(path), sqlite=sqlite3.sqlite_version, journal_mode=mode, processes=processes)
+    return _Files(path, writer, readers, opened.close)
+
+
+def _connect(path: Path, lock_timeout_seconds: float, *pragmas: str) -> sqlite3.Connection:
+    # Transactions begin where we say (isolation_level); the pools hand connections from thread to thread.
+    raw = sqlite3.connect(path, timeout=lock_timeout_seconds, isolation_level=None, check_same_thread=False)
+    for pragma in pragmas:
+        raw.execute(f"PRAGMA {pragma}")
+    return raw
+
+
+def _set_journal(raw: sqlite3.Connection, path: Path, processes: int) -> str:
+    """Choose the journal that keeps what was committed whatever happens; return its name."""
+    wal = processes == 1 or sqlite3.sqlite_version_info >= _SEVERAL_WRITERS_IN_WAL
+    # Not DELETE: after a power cut a deleted journal may be back, and undo the last commit.
+    wanted = "wal" if wal else "truncate"
+    (mode,) = raw.execute(f"PRAGMA journal_mode={wanted}").fetchone()
+    if mode != wanted:
+        raise DatabaseUnusableError(f"the database {path} cannot have a {wanted} journal there: use a local disk")
+    # NORMAL loses commits at a power cut (hazard S2).
+    raw.execute("PRAGMA synchronous=FULL")
+    return wanted
+
+
+@contextmanager
+def _locked(path: Path, *, alone: bool) -> Iterator[None]:
+    """Keep other servers away from the database; `alone` keeps away even those that would share it.
+
+    The lock ends with the process, however it ends. Its file stays: whoever deleted it could take
+    away a lock that another process has just got.
+    """
+    with path.with_name(f"{path.name}.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise DatabaseUnusableError(
+                f"the database {path} is in use by another server, process {file.read() or 'unknown'}: stop it first"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, so that they are still there after a power cut."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        handle = os.open(each.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def explain(error: BaseException | None, path: Path) -> CollabError | None:
+    """Return what an error of SQLite means for a person, None if it means a bug or a damaged file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC):
+        return DiskFailedError(f"the disk did not keep what was written to the database {path}: {error}")
+    # The lower byte is the kind, the rest says more about it.
+    match None if code is None else code & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return UnavailableError(f"the database {path} is locked by another process")
+        case sqlite3.SQLITE_FULL:
+            return UnavailableError(f"the disk is full that holds the database {path}")
+        case (
+            sqlite3.SQLITE_IOERR
+            | sqlite3.SQLITE_CANTOPEN
+            | sqlite3.SQLITE_READONLY
+            | sqlite3.SQLITE_PERM
+            | sqlite3.SQLITE_NOMEM
+            | sqlite3.SQLITE_PROTOCOL
+        ):
+            return UnavailableError(f"the database {path} cannot be used: {error}")
+    return None
+
+
+@contextmanager
+def _startup_errors(path: Path) -> Iterator[None]:
+    """Turn whatever hinders opening into the one sentence that the operator reads."""
+    try:
+        yield
+    except (sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise DatabaseUnusableError(f"{path} is not a SQLite database") from error
+        reason = explain(cause, path) or f"the database {path} cannot be used: {cause}"
+        raise DatabaseUnusableError(str(reason)) from error
+    except OSError as error:
+        raise DatabaseUnusableError(
+            f"the database {path} cannot be opened: {error.strerror}: {error.filename}"
+        ) from error

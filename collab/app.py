@@ -1,0 +1,160 @@
+"""The server put together: settings, store, journal, hub and routes, as one object to serve or to embed.
+
+Not for: what any of them does. `Collab` is embedded in a FastAPI application of somebody else:
+
+    collab = Collab(Settings(...), authenticator=...)
+    app = FastAPI(lifespan=collab.lifespan)
+    app.include_router(collab.router, prefix="/collab")
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse, Response
+from starlette.routing import WebSocketRoute
+
+from collab.auth.base import AnonymousAuthenticator, Authenticator
+from collab.core.connection import Access, RoomLimits
+from collab.core.waiting import WaitingLimits
+from collab.errors import CollabError, ConfigurationError, UnavailableError
+from collab.http import documents, operations, page
+from collab.http.dependencies import Services
+from collab.hub import Hub, HubLimits
+from collab.relay.null import NullRelay
+from collab.sandbox import Sandbox
+from collab.settings import Anonymous, Settings
+from collab.store.compaction import CompactedStore, CompactionPolicy, Compactor
+from collab.store.journal import GroupCommitJournal
+from collab.store.memory import MemoryStore
+from collab.store.sql import SqlStore
+from collab.transport.asgi import YWebsocketRoute
+
+
+class Collab:
+    """One server: `router` has its routes, `lifespan` starts and stops it."""
+
+    def __init__(self, settings: Settings | None = None, authenticator: Authenticator | None = None) -> None:
+        """Use these settings, and let this decide who comes in.
+
+        Raises:
+            ConfigurationError: settings that contradict each other.
+        """
+        self.settings = settings or Settings()
+        _check(self.settings)
+        self._authenticator = authenticator or anonymous(self.settings.anonymous)
+        self._services: Services | None = None
+        self.router = APIRouter()
+        self.router.include_router(operations.router(self.services))
+        self.router.include_router(documents.router(self.services))
+        self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services)))
+        self.router.include_router(page.router())
+
+    def services(self) -> Services:
+        """Return the running parts.
+
+        Raises:
+            UnavailableError: the server has not started, or has stopped.
+        """
+        if self._services is None:
+            raise UnavailableError("the server is starting or stopping")
+        return self._services
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
+        """Run the server; everything that was taken is on disk when this ends.
+
+        Raises:
+            StartupError: the database cannot be used; the message says why.
+        """
+        async with AsyncExitStack() as stack:
+            store = await open_store(self.settings)
+            stack.push_async_callback(store.close)
+            self._services = self._assemble(store)
+            await stack.enter_async_context(self._services.hub.running())
+            try:
+                yield
+            finally:
+                self._services = None
+
+    def _assemble(self, store: CompactedStore) -> Services:
+        settings = self.settings
+        sandbox = Sandbox()
+        # Of their own: whoever keeps them busy keeps nobody from compacting or exporting.
+        trials = Sandbox(seconds=5)
+        journal = GroupCommitJournal(
+            store, interval_seconds=settings.journal_interval_seconds, max_bytes=settings.journal_max_bytes
+        )
+        policy = CompactionPolicy(
+            settings.compact_rows, settings.compact_interval_seconds, settings.history, settings.history_days
+        )
+        compactor = Compactor(store, sandbox, time.monotonic, policy)
+        limits = HubLimits(
+            linger_seconds=settings.linger_seconds,
+            drain_seconds=settings.drain_seconds,
+            room=RoomLimits(lag_seconds=settings.lag_limit_seconds),
+            waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
+        )
+        hub = Hub(store, journal, NullRelay(), compactor, trials, limits)
+        return Services(store, journal, hub, sandbox, self._authenticator)
+
+
+def create_app(settings: Settings | None = None, authenticator: Authenticator | None = None) -> FastAPI:
+    """Return a complete application: the API, the sockets, and the page."""
+    collab = Collab(settings, authenticator)
+    app = FastAPI(
+        title="collab",
+        summary="Documents that people edit together",
+        lifespan=collab.lifespan,
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.collab = collab
+    app.include_router(collab.router)
+    app.mount("/assets", page.assets())
+    app.add_exception_handler(CollabError, answer_problem)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    return app
+
+
+async def answer_problem(_request: Request, error: Exception) -> Response:
+    """Answer an error of ours as problem+json."""
+    assert isinstance(error, CollabError)
+    headers = {"retry-after": "1"} if error.http_status == 503 else None
+    return JSONResponse(error.problem(), error.http_status, headers, "application/problem+json")
+
+
+async def answer_invalid(_request: Request, error: Exception) -> Response:
+    """Answer a request whose parameters cannot be as problem+json."""
+    assert isinstance(error, RequestValidationError)
+    detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    content = {"type": "about:blank", "title": "Invalid request", "status": 422, "detail": detail}
+    return JSONResponse(content, 422, media_type="application/problem+json")
+
+
+def anonymous(access: Anonymous) -> Authenticator:
+    """Return what lets everybody do the same, or nobody anything."""
+    return AnonymousAuthenticator(None if access is Anonymous.NONE else Access(access.value))
+
+
+async def open_store(settings: Settings) -> CompactedStore:
+    """Return the store that the settings name, ready for use.
+
+    Raises:
+        StartupError: it cannot be used; the message says why.
+    """
+    if settings.database_url == "memory://":
+        return MemoryStore()
+    return await SqlStore.open(settings.database_url, processes=settings.workers)
+
+
+def _check(settings: Settings) -> None:
+    if settings.workers > 1 and settings.redis is None:
+        raise ConfigurationError("more than one worker needs Redis between them: add --redis redis://HOST:PORT")
+    if settings.redis is not None or settings.workers > 1:
+        raise ConfigurationError("this release runs one worker and knows no relay yet: leave out --redis and --workers")

@@ -1,0 +1,56 @@
+"""Who somebody is, and what that lets them do: the interface that every way of signing in implements.
+
+Not for: checking each message against it; that is the room's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import HTTPConnection
+
+from collab.core.connection import Access
+from collab.core.ports import DocumentId
+from collab.errors import UnauthenticatedError
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who asks for a document, and what they may do with it."""
+
+    id: str
+    """The author of what they write, and the owner of their client ids."""
+    access: Access
+
+
+class Authenticator(Protocol):
+    """Tells who is behind a request or a socket."""
+
+    async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
+        """Return who asks for `document`.
+
+        Raises:
+            UnauthenticatedError: nobody is known behind it.
+            ForbiddenError: whoever it is may not open it.
+        """
+
+
+class AnonymousAuthenticator:
+    """Lets everybody do the same, or nobody anything.
+
+    People who share an address share a principal: they can't be told apart, so only the client ids
+    of people at other addresses are safe from them (hazards P6).
+    """
+
+    def __init__(self, access: Access | None) -> None:
+        """Let everybody have `access`; None lets nobody in."""
+        self._access = access
+
+    async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
+        if self._access is None:
+            raise UnauthenticatedError(
+                "this server lets in nobody who is not signed in; its operator can change that with --anonymous"
+            )
+        host = request.client.host if request.client else "unknown"
+        return Principal(f"anonymous:{host}", self._access)

@@ -1,0 +1,79 @@
+"""What the routes need of a request: the document that it names, who asks, and the running parts.
+
+A document's id is one segment of the path, so a slash in it is written `%2F`. Servers hand over the
+path decoded; `DocumentRoute` matches the raw one, so that the document `a/export` and the export of
+`a` are two things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import unquote
+
+from fastapi import Path, Request
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
+
+from collab.auth.base import Authenticator, Principal
+from collab.core.ports import DocumentId
+from collab.hub import Hub
+from collab.names import document_id
+from collab.sandbox import Sandbox
+from collab.store.base import Store
+from collab.store.journal import GroupCommitJournal
+
+_SLASH: Final = "\x00"
+"""Stands for an escaped slash while routes are matched; no document's name may hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running server."""
+
+    store: Store
+    journal: GroupCommitJournal
+    hub: Hub
+    sandbox: Sandbox
+    authenticator: Authenticator
+
+
+Running = Callable[[], Services]
+"""Gives the parts; raises UnavailableError while the server starts or stops."""
+
+
+class DocumentRoute(APIRoute):
+    """A route whose path parameters may hold escaped slashes."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        raw = scope.get("raw_path")
+        if raw is None or b"%2" not in raw:
+            return super().matches(scope)
+        escaped = raw.decode("ascii", "replace").replace("%2F", _SLASH).replace("%2f", _SLASH)
+        return super().matches({**scope, "path": unquote(escaped)})
+
+
+DocumentPath = Annotated[
+    str,
+    Path(alias="id", description="the document's name; a slash in it is written %2F", examples=["notes"]),
+]
+
+
+def named(id: str) -> DocumentId:
+    """Return the document that a path parameter of a `DocumentRoute` names.
+
+    Raises:
+        MalformedError, TooLargeError: no document can be called so.
+    """
+    return document_id(id.replace(_SLASH, "/"))
+
+
+def asking(running: Running) -> Callable[[Request, DocumentId], Awaitable[Principal]]:
+    """Return a function that tells who asks for a document."""
+
+    async def principal(request: Request, document: DocumentId) -> Principal:
+        return await running().authenticator.authenticate(request, document)
+
+    return principal

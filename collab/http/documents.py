@@ -1,0 +1,139 @@
+"""`/api/documents/{id}` and what is read from a document as a whole.
+
+Not for: how a format looks (`content`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+
+from collab.content import FORMATS, render
+from collab.core.ports import DocumentId
+from collab.core.wire import EMPTY_UPDATE
+from collab.errors import DamagedError, NotFoundError
+from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
+from collab.http.schemas import DocumentInfo, Problem
+from collab.hub import replica_of
+from collab.sandbox import WorkerCrashError
+from collab.store.base import LogRow
+
+ExportFormat = Enum("ExportFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+"""The formats that there are, as a query parameter."""
+
+_PROBLEMS: dict[int | str, dict[str, object]] = {
+    status: {"model": Problem, "description": description}
+    for status, description in {
+        400: "the document's name cannot be",
+        401: "nobody is known behind the request",
+        403: "whoever asks may not read it",
+        404: "there is no such document",
+        413: "the document, or its name, is too large",
+        422: "a parameter is missing or unknown",
+        500: "what is stored of it cannot be read",
+        503: "the database does not answer",
+    }.items()
+}
+
+
+def router(running: Running) -> APIRouter:
+    """Return the routes of documents."""
+    routes = APIRouter(prefix="/api/documents", tags=["documents"], route_class=DocumentRoute, responses=_PROBLEMS)
+
+    @routes.get("/{id}", summary="What is known of a document")
+    async def describe(id: DocumentPath, request: Request) -> DocumentInfo:
+        document = named(id)
+        services = running()
+        await services.authenticator.authenticate(request, document)
+        return await _describe(services, document)
+
+    @routes.get(
+        "/{id}/export",
+        summary="A document's content",
+        response_class=Response,
+        responses={
+            200: {"content": {f.media_type: {} for f in FORMATS.values()}, "description": "the content"},
+            304: {"description": "it is what `If-None-Match` says"},
+        },
+    )
+    async def export(
+        id: DocumentPath,
+        request: Request,
+        format: Annotated[ExportFormat, Query(description="how it shall look")],
+    ) -> Response:
+        document = named(id)
+        services = running()
+        await services.authenticator.authenticate(request, document)
+        state, digest = await _state(services, document)
+        etag = f'"{digest}-{format.value}"'
+        headers = {"etag": etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        if _matches(request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=headers)
+        chosen = FORMATS[format.value]
+        content = await _render(services, document, format.value, state)
+        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(document, safe='')}.{chosen.extension}"
+        return Response(content, media_type=chosen.media_type, headers=headers)
+
+    return routes
+
+
+async def _describe(services: Services, document: DocumentId) -> DocumentInfo:
+    stored = await services.store.describe(document)
+    room = services.hub.rooms.get(document)
+    if stored is None and room is None:
+        raise NotFoundError(f"there is no document {document!r}")
+    return DocumentInfo(
+        id=document,
+        created_at=datetime.fromtimestamp(stored.created_at, UTC) if stored else None,
+        changed_at=datetime.fromtimestamp(stored.changed_at, UTC) if stored else None,
+        rows=stored.rows if stored else 0,
+        update_rows=stored.update_rows if stored else 0,
+        update_bytes=stored.update_bytes if stored else 0,
+        snapshot_bytes=stored.snapshot_bytes if stored else 0,
+        open=room is not None,
+        connections=len(room.connections) if room else 0,
+    )
+
+
+async def _state(services: Services, document: DocumentId) -> tuple[bytes, str]:
+    """Return a document's full state and its digest: the room's, or the log's without opening one (X19)."""
+    room = services.hub.rooms.get(document)
+    if room is not None and not room.broken:
+        return room.state()
+    await services.journal.flush(document)
+    rows = await services.store.load(document)
+    if not rows and room is None:
+        raise NotFoundError(f"there is no document {document!r}")
+    try:
+        return await services.sandbox.run(state_of, document, tuple(rows))
+    except WorkerCrashError as error:
+        raise DamagedError(document, str(error)) from error
+
+
+def state_of(document: DocumentId, rows: tuple[LogRow, ...]) -> tuple[bytes, str]:
+    """Return the full state and the digest of the document that these rows are."""
+    if not rows:
+        return EMPTY_UPDATE, ""
+    replica = replica_of(document, rows)
+    return replica.full_state(), replica.digest()
+
+
+async def _render(services: Services, document: DocumentId, name: str, state: bytes) -> bytes:
+    if name == "yjs":
+        return state
+    try:
+        return await services.sandbox.run(render, name, state)
+    except WorkerCrashError as error:
+        raise DamagedError(document, str(error)) from error
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    """Whether a conditional request names this state (RFC 9110 section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    tags = (tag.strip().removeprefix("W/") for tag in if_none_match.split(","))
+    return any(tag in (etag, "*") for tag in tags)

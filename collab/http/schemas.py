@@ -1,0 +1,37 @@
+"""What the HTTP API says and takes, as OpenAPI shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it (application/problem+json)."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["there is no document 'notes'"])
+
+
+class DocumentInfo(BaseModel):
+    """What the server knows of a document without reading it."""
+
+    id: str = Field(description="its name")
+    created_at: datetime | None = Field(description="when something was first written; null if nothing was yet")
+    changed_at: datetime | None = Field(description="when something was last written")
+    rows: int = Field(description="rows of its log")
+    update_rows: int = Field(description="rows that are not in a snapshot yet")
+    update_bytes: int = Field(description="bytes of those")
+    snapshot_bytes: int = Field(description="bytes of the snapshot")
+    open: bool = Field(description="whether the document is in this server's memory")
+    connections: int = Field(description="sockets that have it open on this server")
+
+
+class Health(BaseModel):
+    """Whether the server can do its work."""
+
+    status: str = Field(examples=["ok", "degraded"])
+    problems: dict[str, str] = Field(default_factory=dict, description="what is wrong, by part")

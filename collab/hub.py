@@ -1,0 +1,301 @@
+"""All rooms of this process: each opened once however many ask, and closed when nobody is left.
+
+Not for: what happens inside of a room (`core.room`), or sockets (`transport`). The hub owns the one
+TaskGroup of the process, with the journal, the janitor, and what opens, mends and compacts rooms.
+The rules are H of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from collab.core.connection import Connection, RoomLimits, Trial
+from collab.core.inspection import Inspection
+from collab.core.ports import DocumentId, Uplink
+from collab.core.replica import Replica
+from collab.core.room import Room
+from collab.core.waiting import WaitingLimits
+from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
+from collab.sandbox import Sandbox
+from collab.store.base import LogRow, RowKind, Store
+from collab.store.compaction import Compactor, TallyingJournal
+from collab.store.journal import GroupCommitJournal
+from collab.trial import carry_out
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS: Final = 5.0
+"""How often rooms are told the time. A keep-alive is due every 20 s, a client gives up after 30."""
+
+SLOW_LOAD_BYTES: Final = 256 * 1024
+"""Updates of a document from which on they are merged in another process before it is opened:
+inspecting them takes this one 4 us for each of their structs."""
+
+MAX_BACKOFF_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class HubLimits:
+    """How rooms are opened and closed."""
+
+    linger_seconds: float = 30.0
+    tick_seconds: float = TICK_SECONDS
+    concurrent_loads: int = 8
+    drain_seconds: float = 10.0
+    """How long stopping may wait for the log."""
+    room: RoomLimits = field(default_factory=RoomLimits)
+    waiting: WaitingLimits = field(default_factory=WaitingLimits)
+
+
+class Hub:
+    """Owner of every room and of every task of this process."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: GroupCommitJournal,
+        uplink: Uplink,
+        compactor: Compactor,
+        trials: Sandbox,
+        limits: HubLimits | None = None,
+    ) -> None:
+        self.rooms: dict[DocumentId, Room] = {}
+        self.problems: dict[str, str] = {}
+        """What is wrong right now, by the name of the task; empty when all is well."""
+        self._store = store
+        self._journal = journal
+        self._uplink = uplink
+        self._compactor = compactor
+        self._log = TallyingJournal(journal, compactor)
+        self._trials = trials
+        self._limits = limits or HubLimits()
+        self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
+        self._idle_since: dict[DocumentId, float] = {}
+        self._loads = asyncio.Semaphore(self._limits.concurrent_loads)
+        self._dirty: list[Room] = []
+        self._mending: set[DocumentId] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the hub's tasks; what was appended is on disk when this ends."""
+        self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            supervised = [
+                tasks.create_task(self._supervise("journal", self._journal.run)),
+                tasks.create_task(self._supervise("janitor", self._watch)),
+                tasks.create_task(self._supervise("compactor", self._compactor.run)),
+            ]
+            try:
+                yield
+            finally:
+                self._settle()
+                await self._flush()
+                for task in supervised:
+                    task.cancel()
+                self._tasks = None
+
+    async def _flush(self) -> None:
+        try:
+            await self._journal.flush(timeout_seconds=self._limits.drain_seconds)
+        except UnavailableError as error:
+            # Nobody was told that these are saved, and their clients still have them.
+            log.error("stopping with edits that are not on disk", error=str(error))
+
+    # ---- opening ----
+
+    async def open(self, document: DocumentId) -> Room:
+        """Return the room of a document, opened once however many ask (H1).
+
+        Raises:
+            UnavailableError: the store does not answer.
+            DamagedError: what is stored cannot be read; nothing overwrites it (H3).
+        """
+        room = self.rooms.get(document)
+        if room is not None:
+            return room
+        opening = self._opening.get(document)
+        if opening is None:
+            opening = self._opening[document] = self._loop.create_future()
+            self._start(self._open(document, opening))
+        # Shielded: whoever gives up waiting takes the room from nobody else.
+        return await asyncio.shield(opening)
+
+    async def _open(self, document: DocumentId, opened: asyncio.Future[Room]) -> None:
+        try:
+            async with self._loads:
+                replica = await self._load(document)
+        except CollabError as error:
+            log.warning("a document could not be opened", document=document, error=str(error))
+            opened.set_exception(error)
+            opened.exception()  # seen, even if everybody has gone
+        except Exception as error:
+            log.exception("a document could not be opened", document=document)
+            opened.set_exception(DamagedError(document, f"{type(error).__name__} while it was opened"))
+            opened.exception()
+        else:
+            room = Room(document, replica, self._log, self._uplink, self._wake, self._limits.room)
+            room.tick(self._loop.time())
+            self.rooms[document] = room
+            self._idle_since[document] = self._loop.time()
+            opened.set_result(room)
+        finally:
+            del self._opening[document]
+
+    async def _load(self, document: DocumentId) -> Replica:
+        """Return a document as the log has it (H2)."""
+        rows = await self._store.load(document)
+        if sum(len(row.data) for row in rows if row.kind is RowKind.UPDATE) > SLOW_LOAD_BYTES:
+            await self._compactor.compact(document)
+            rows = await self._store.load(document)
+        replica = replica_of(document, rows, self._limits.waiting)
+        self._compactor.loaded(document, rows)
+        if replica.left_out:
+            log.error(
+                "rows of a document cannot be integrated; they stay in the log",
+                document=document,
+                rows=replica.left_out,
+            )
+        return replica
+
+    # ---- the end of each turn ----
+
+    def _wake(self, room: Room) -> None:
+        if not self._dirty:
+            self._loop.call_soon(self._settle)
+        self._dirty.append(room)
+
+    def _settle(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for room in dirty:
+            if not room.broken:
+                room.settle()
+            elif room.document not in self._mending:
+                self._mending.add(room.document)
+                self._start(self._mend(room))
+
+    async def _mend(self, room: Room) -> None:
+        """Read a broken room's document again, once all that it appended is in the log (R13)."""
+        log.error("pycrdt failed; the document is read again", document=room.document)
+        try:
+            await self._journal.flush(room.document)
+            room.mend(await self._load(room.document))
+        except CollabError as error:
+            log.error("the document cannot be read again", document=room.document, error=str(error))
+            self._close(room, error)
+        except Exception as error:
+            log.exception("the document cannot be read again", document=room.document)
+            self._close(room, DamagedError(room.document, f"{type(error).__name__} while it was read again"))
+        finally:
+            self._mending.discard(room.document)
+
+    # ---- trials ----
+
+    def try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
+        """Try an update in another process, hand the outcome to its room, then call `done`."""
+        self._start(self._try_out(room, trial, done))
+
+    async def _try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
+        try:
+            outcome: Inspection | CollabError = await carry_out(trial, self._trials)
+        except Exception:
+            log.exception("a trial failed", document=room.document)
+            outcome = UnavailableError("the update could not be tried")
+        room.resume(trial, outcome)
+        done()
+
+    # ---- closing ----
+
+    def left(self, room: Room, connection: Connection) -> None:
+        """Take note that a connection is gone."""
+        room.leave(connection)
+        if not room.connections:
+            self._idle_since[room.document] = self._loop.time()
+
+    def _close(self, room: Room, error: CollabError) -> None:
+        for connection in list(room.connections):
+            room.close(connection, error)
+        self._forget(room)
+
+    def _forget(self, room: Room) -> None:
+        del self.rooms[room.document]
+        room.retire()
+        self._idle_since.pop(room.document, None)
+        self._compactor.closed(room.document)
+
+    def sweep(self, now: float) -> None:
+        """Drop rooms that nobody came back to, and of which nothing waits to be written (H5)."""
+        for document, room in list(self.rooms.items()):
+            if room.connections or room.broken:
+                continue
+            idle = now - self._idle_since.setdefault(document, now)
+            if idle >= self._limits.linger_seconds and not self._journal.holds(document):
+                self._forget(room)
+
+    async def _watch(self) -> None:
+        """Tell rooms the time, and close idle ones."""
+        while True:
+            await asyncio.sleep(self._limits.tick_seconds)
+            now = self._loop.time()
+            for room in list(self.rooms.values()):
+                room.tick(now)
+            self.sweep(now)
+
+    # ---- tasks ----
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        if self._tasks is None:
+            work.close()
+            return
+        self._tasks.create_task(self._guard(work))
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Keep the failure of one piece of work from ending all others."""
+        try:
+            await work
+        except Exception:
+            log.exception("a task of the hub failed")
+
+    async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a task for ever: one that fails is started again, later each time (H8)."""
+        backoff = 0.1
+        while True:
+            started = self._loop.time()
+            try:
+                await run()
+            except DiskFailedError:
+                # What the disk holds is not known any more (hazards S5): only a new process can find out.
+                log.critical("the disk has failed; the server ends", task=name)
+                raise
+            except Exception as error:
+                log.exception("a task failed and is started again", task=name)
+                self.problems[name] = f"{name} failed: {error}"
+            if self._loop.time() - started > MAX_BACKOFF_SECONDS * 2:
+                backoff = 0.1
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+            self.problems.pop(name, None)
+
+
+def replica_of(document: DocumentId, rows: Sequence[LogRow], limits: WaitingLimits | None = None) -> Replica:
+    """Return the document that the rows of its log are.
+
+    Raises:
+        DamagedError: a row cannot be read.
+    """
+    snapshots = [row for row in rows if row.kind is RowKind.SNAPSHOT]
+    updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
+    depth = max((row.depth for row in snapshots), default=0)
+    try:
+        return Replica.load([row.data for row in snapshots], updates, depth, limits)
+    except UnavailableError:
+        raise
+    except CollabError as error:
+        raise DamagedError(document, str(error)) from error

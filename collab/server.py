@@ -1,0 +1,139 @@
+"""The application under uvicorn: the process, its limits, and its first and last lines.
+
+Not for: anything that an embedding application needs (`app`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Final
+
+import structlog
+import uvicorn
+
+from collab.app import create_app
+from collab.errors import ConfigurationError
+from collab.settings import Anonymous, Settings
+from collab.transport.direct import DirectProtocol
+
+STACK_BYTES: Final = 256 << 20
+"""Stack of the main thread: pycrdt recurses once for each level of nested types (hazards P3)."""
+
+GC_THRESHOLDS: Final = (20_000, 10, 10)
+"""When the cyclic collector runs. At CPython's (700, 10, 10) it takes 45 % of the price of a connection
+(hazards W2). Only the first is raised: at (20_000, 20, 100) the oldest generation's turn, which frees
+what lived for a while, practically never came."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until stopped.
+
+    Raises:
+        StartupError: the server cannot start; the message says why.
+    """
+    raise_limits()
+    configure_logging(settings.log_format)
+    app = create_app(settings)
+    listening = listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        app,
+        ws=DirectProtocol,
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        # Compressing every keystroke for every peer costs more than it saves, and its window 16 KiB a socket.
+        ws_per_message_deflate=False,
+        ws_max_size=settings.max_message_bytes,
+        # The rooms' own keep-alive does for every peer at once what a timer for each would.
+        ws_ping_interval=None,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+        backlog=4096,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+
+    # uvicorn raises a signal again when it has stopped serving; the log is written after that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+    async def main() -> None:
+        async with app.router.lifespan_context(app):
+            announce(settings, listening)
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            await server.serve(sockets=[listening])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(main())
+
+
+def announce(settings: Settings, listening: socket.socket) -> None:
+    """Print where the page is, and who may use it."""
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    if host in ("0.0.0.0", "::"):
+        shown = socket.gethostname()
+    who = {
+        Anonymous.NONE: "nobody can come in: start with --anonymous edit to let people in",
+        Anonymous.VIEW: "whoever can reach it may read",
+        Anonymous.COMMENT: "whoever can reach it may read and comment",
+        Anonymous.EDIT: "whoever can reach it may read and write",
+    }[settings.anonymous]
+    print(f"collab is at http://{shown}:{port}/ ({who})", flush=True)  # noqa: T201
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        ConfigurationError: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listening
+
+
+def raise_limits() -> None:
+    """Allow as many sockets as the system does, and a stack that deep documents do not overflow."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+        # The kernel lays out the address space when a program starts, by the limit that holds then.
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def configure_logging(log_format: str) -> None:
+    """Send structlog's lines and the standard library's to standard error, in one form."""
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    if log_format == "json":
+        renderer = structlog.processors.JSONRenderer()
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)

@@ -1,0 +1,56 @@
+"""Every knob of the server: its unit, its default, and its name in the environment (COLLAB_*).
+
+Not for: constants that nobody should turn; they stand where they are used, with their source.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Anonymous(Enum):
+    """What somebody may do of whom nothing is known."""
+
+    NONE = "none"
+    VIEW = "view"
+    COMMENT = "comment"
+    EDIT = "edit"
+
+
+class Settings(BaseSettings):
+    """How one server runs. Arguments win over the environment, the environment over the defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="COLLAB_", extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    data: Path = Field(Path("data"), description="folder of the database and of what else is kept")
+    database: str | None = Field(None, description="database URL; default: SQLite in the data folder")
+    redis: str | None = Field(None, description="Redis URL, for more than one worker")
+    workers: int = Field(1, ge=1, description="server processes")
+    anonymous: Anonymous = Field(Anonymous.NONE, description="what people may do who are not signed in")
+    log_format: str = Field("text", pattern="^(text|json)$", description="how log lines look: text or json")
+
+    max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message")
+    linger_seconds: float = Field(30.0, ge=0, description="how long a room stays open after its last connection")
+    lag_limit_seconds: float = Field(120.0, gt=0, description="how long a peer may not read before it is closed")
+    journal_interval_seconds: float = Field(0.01, ge=0, description="pause between two commits of a busy log")
+    journal_max_bytes: int = Field(64 << 20, gt=0, description="what may wait for the database")
+    drain_seconds: float = Field(10.0, ge=0, description="time to finish requests and flush the log when stopping")
+    waiting_updates: int = Field(256, gt=0, description="updates of one document that may wait for a predecessor")
+    waiting_bytes: int = Field(1 << 20, gt=0, description="bytes of one document that may wait for a predecessor")
+    compact_rows: int = Field(500, gt=1, description="rows of one document from which on they are merged")
+    compact_interval_seconds: float = Field(
+        30.0, ge=0, description="shortest time between two compactions of one document"
+    )
+    history: bool = Field(True, description="whether what compaction replaces is kept for time travel")
+    history_days: float | None = Field(None, gt=0, description="how long it is kept; default: for ever")
+
+    @property
+    def database_url(self) -> str:
+        """The database to open."""
+        return self.database or f"sqlite:///{self.data.absolute() / 'collab.db'}"

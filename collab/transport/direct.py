@@ -1,0 +1,172 @@
+"""Frames straight to and from the socket, under uvicorn: no ASGI queue, no second framing.
+
+A subclass of uvicorn's sans-I/O protocol that offers itself to the application as the scope
+extension `collab.direct`. An application that attaches a session gets each binary message as a
+synchronous call, and writes frames that already stand behind their header (hazards W3). Under any
+other server the extension is missing, and `asgi` does the same through events. Not for: what the
+messages mean.
+"""
+
+from __future__ import annotations
+
+import socket
+from asyncio import BaseTransport
+from typing import Final, Protocol, cast
+
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from collab.transport.shortcut import Boundary, small_frame
+
+EXTENSION: Final = "collab.direct"
+
+HIGH_WATER_BYTES: Final = 64 * 1024
+"""What may wait in a socket's buffer before its peer counts as slow; asyncio's own default."""
+
+UNACKNOWLEDGED_MILLISECONDS: Final = 180_000
+"""How long the kernel keeps a connection whose peer acknowledges nothing. Longer than any lag limit
+that makes sense, shorter than the quarter of an hour that Linux would wait."""
+
+MAX_REASON_BYTES: Final = 123
+"""RFC 6455 section 5.5: a control frame holds 125 bytes, two of them the code."""
+
+
+class Receiver(Protocol):
+    """What takes a socket's messages."""
+
+    def received(self, data: bytes) -> None: ...
+
+    def received_text(self) -> None: ...
+
+    def stalled(self) -> None: ...
+
+    def drained(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+class DirectProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, with a way past the ASGI queue."""
+
+    receiver: Receiver | None = None
+    close_seconds = 5.0
+    """How long a peer may take to answer a close frame."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.boundary = Boundary()
+        self.transport.set_write_buffer_limits(HIGH_WATER_BYTES)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        # The task that runs the application has been made, and starts in a later turn of the loop.
+        if not self.handshake_complete:
+            cast("dict[str, object]", self.scope["extensions"])[EXTENSION] = self
+
+    # ---- what a session uses ----
+
+    def attach(self, receiver: Receiver) -> None:
+        """Give this connection's messages to `receiver`, instead of to `receive()`; those too that have come."""
+        self.receiver = receiver
+        while not self.queue.empty():
+            event = self.queue.get_nowait()
+            if event["type"] == "websocket.receive":
+                data = event.get("bytes")
+                receiver.received_text() if data is None else receiver.received(data)
+        if self.read_paused:
+            self.read_paused = False
+            self.resume_reading()
+
+    def write(self, frame: bytes) -> None:
+        """Send bytes that already stand behind their WebSocket header."""
+        self.transport.write(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame; the connection is cut if the peer does not answer."""
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return
+        self.close_sent = True
+        self.conn.send_close(code, shortened(reason))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.resume_reading()
+        # abort, not close: close would first wait for a peer that may never read.
+        self.close_timer = self.loop.call_later(self.close_seconds, self.transport.abort)
+
+    def pause_reading(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # ---- what uvicorn calls ----
+
+    def data_received(self, data: bytes) -> None:
+        receiver = self.receiver
+        if receiver is not None and self.boundary.reached and not self.close_sent:
+            payload = small_frame(data)
+            if payload is not None:
+                receiver.received(payload)
+                return
+        if self.handshake_initiated:
+            self.boundary.follow(data)
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # A request that the parser gave up on, such as one with a line of 8 KiB.
+            self.transport.write(b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self.transport.close()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            # Refused is complete, too; uvicorn would log each refusal as an error.
+            self.handshake_complete = True
+
+    def send_receive_event_to_app(self) -> None:
+        receiver = self.receiver
+        if receiver is None:
+            super().send_receive_event_to_app()
+            return
+        frames, self.frames = self.frames, []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "text":
+            receiver.received_text()
+        else:
+            receiver.received(bytes(frames[0]) if len(frames) == 1 else b"".join(frames))
+
+    def handle_ping(self) -> None:
+        # A peer that asks without reading gets no answers, and costs no memory.
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.receiver is not None:
+            self.receiver.stalled()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.receiver is not None:
+            self.receiver.drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.lost()
+        # Without these circles a socket's 10 KiB are freed now, not when the collector comes by.
+        self.conn.parser.close()
+        if self.handshake_initiated:
+            cast("dict[str, object]", self.scope["extensions"]).pop(EXTENSION, None)
+
+
+def shortened(reason: str) -> str:
+    """Return as much of a close reason as a close frame can hold."""
+    return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,0 +1,105 @@
+"""One socket's stay in a room, whichever transport carries it.
+
+Not for: reading or writing sockets (`direct`, `asgi`). A session keeps the order of a client's
+messages while one of them is tried in another process (rule R14).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import perf_counter
+from typing import Final, Protocol
+
+from collab.core.connection import Connection
+from collab.core.room import Room
+from collab.errors import MalformedError
+from collab.hub import Hub
+
+SHARE_SECONDS: Final = 0.01
+"""What one client may take of the loop at a stretch; then everybody else has a turn."""
+
+WINDOW_SECONDS: Final = 0.04
+"""Work that is further apart than this does not add up."""
+
+
+class Reading(Protocol):
+    """What can be asked to stop reading a socket for a while."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Session:
+    """What a transport calls; the way back is the connection's sink. Owned by the socket's coroutine."""
+
+    __slots__ = ("_connection", "_held", "_hub", "_reading", "_room", "_since", "_spent", "_waiting", "ended")
+
+    def __init__(self, hub: Hub, room: Room, connection: Connection, reading: Reading) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the client is gone."""
+        self._hub = hub
+        self._room = room
+        self._connection = connection
+        self._reading = reading
+        self._waiting = False
+        """Whether what comes is held back: a message is tried, or others have their turn."""
+        self._spent = 0.0
+        self._since = 0.0
+        self._held: deque[bytes] = deque()
+
+    def enter(self) -> None:
+        """Come in; the socket takes frames from now on."""
+        self._room.admit(self._connection)
+
+    def received(self, data: bytes) -> None:
+        """Take one binary message, now or when its turn comes."""
+        if self._waiting:
+            self._held.append(data)
+            return
+        started = perf_counter()
+        trial = self._room.receive(self._connection, data)
+        if trial is not None:
+            self._wait()
+            self._hub.try_out(self._room, trial, self._go_on)
+        elif self._overspent(started):
+            self._wait()
+            self.ended.get_loop().call_soon(self._go_on)
+
+    def received_text(self) -> None:
+        """Take a text message: no protocol here has any."""
+        self._room.close(self._connection, MalformedError("a text message; this protocol has only binary ones"))
+
+    def lost(self) -> None:
+        """Leave: the socket is gone."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+            self._held.clear()
+            self._hub.left(self._room, self._connection)
+
+    def stalled(self) -> None:
+        self._room.stalled(self._connection)
+
+    def drained(self) -> None:
+        self._room.drained(self._connection)
+
+    def _overspent(self, started: float) -> bool:
+        """Whether this client has had its share of the loop (T8)."""
+        now = perf_counter()
+        if started - self._since > WINDOW_SECONDS:
+            self._since, self._spent = started, 0.0
+        self._spent += now - started
+        return self._spent > SHARE_SECONDS
+
+    def _wait(self) -> None:
+        self._waiting = True
+        self._reading.pause_reading()
+
+    def _go_on(self) -> None:
+        self._waiting = False
+        self._spent = 0.0
+        while self._held and not self._waiting:
+            self.received(self._held.popleft())
+        if not self._waiting:
+            self._reading.resume_reading()

@@ -1,0 +1,138 @@
+"""y-websocket 3.1.0 with real Yjs, as web pages use it, against a real server.
+
+What the clients do stands in tests/node/y_websocket.mjs; what must come of it, here.
+"""
+
+import json
+import sqlite3
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Final
+
+import pytest
+
+from tests.support.database import stored, wait_until_stored
+from tests.support.node import Node
+from tests.support.server import Server
+from tests.support.view import view_of
+
+GONE_SECONDS: Final = 2.0
+"""How soon others see that somebody was cut off."""
+
+Scenario = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all scenarios; each has documents of its own."""
+    with Server.running(tmp_path_factory.mktemp("y-websocket") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def play(node: Node, server: Server) -> Scenario:
+    """Plays a scenario, and returns what its clients saw."""
+
+    def play(scenario: str, **options: Any) -> Any:
+        return node.run("y_websocket.mjs", scenario, server.ws_url, json.dumps({"name": scenario, **options}))
+
+    return play
+
+
+def test_all_shared_types_converge(play: Scenario) -> None:
+    """Text with formatting and embeds, Map, Array, XML, and types inside of types."""
+    paragraph = {
+        "element": "paragraph",
+        "attributes": {"align": "right"},
+        "children": [{"text": [["text in XML", {}]], "attributes": {}}],
+    }
+    nested = {"map": {"list": {"array": [{"text": [["deeper", {}]]}]}}}
+    expected = {
+        "text": {"text": [["lo", {"bold": True}], [{"image": "cat.png"}, {}], [" 😀 world", {}]]},
+        "map": {"map": {"title": "Notes", "nested": nested}},
+        "array": {"array": [1, {"three": [3]}]},
+        "xml": {"fragment": [paragraph]},
+    }
+
+    ann, bob, late_joiner = play("sharedTypes")
+
+    assert expected == ann
+    assert expected == bob
+    assert expected == late_joiner
+
+
+def test_undo_takes_back_only_what_is_ones_own(play: Scenario) -> None:
+    undone, redone, undone_again, late_joiner = play("undo")
+
+    assert " and yours" == undone == undone_again == late_joiner
+    assert "mine and yours" == redone
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_random_edits_converge(play: Scenario, server: Server, seed: int) -> None:
+    """Clients that go offline and come back, and undo; the database says the same in the end."""
+    name = f"random {seed}"
+
+    seen = play("randomEdits", name=name, seed=seed, members=4, rounds=400)
+
+    assert [seen["views"][0]] * 5 == seen["views"], f"seed {seed}"
+    await wait_until_stored(server.database, name, b64decode(seen["update"]))
+    assert seen["views"][0] == view_of(stored(server.database, name)), f"seed {seed}"
+
+
+def test_an_update_of_a_megabyte_arrives(play: Scenario) -> None:
+    """It is tried in another process first; what its author types meanwhile comes behind it."""
+    characters = 500_000
+
+    seen = play("largeUpdate", characters=characters)
+
+    assert [[characters + 11, "first éé", "é last"]] * 3 == seen
+
+
+def test_documents_may_have_any_name(play: Scenario, server: Server) -> None:
+    names = [
+        "with spaces",
+        "folder/sub folder/file.md",
+        "emoji 👩‍👩‍👧 日本",
+        "n" * 200,
+        "é" * 200,
+        "100% #1?",
+        "+&=;:@,$!",
+    ]
+
+    texts = play("documentNames", names=names)
+
+    assert {name: [name, name] for name in names} == texts
+    with closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
+        assert set(names) <= {name for (name,) in database.execute("SELECT name FROM documents")}
+
+
+def test_offline_edits_are_merged(play: Scenario) -> None:
+    """One deletes, one inserts; neither saw the other meanwhile."""
+    seen = play("offline")
+
+    assert ["two three", "one two three four"] == seen["apart"]
+    assert [[["two three four", {}]]] * 3 == [view["text"]["text"] for view in seen["together"]]
+    assert [{"offline": True}] * 3 == [view["map"]["map"] for view in seen["together"]]
+
+
+def test_everybody_sees_who_is_here(play: Scenario) -> None:
+    """A1, A4: at once for a newcomer, and soon after somebody was cut off."""
+    seen = play("awareness")
+
+    assert seen["newcomerWaited"] < GONE_SECONDS
+    assert seen["goneAfter"] < GONE_SECONDS
+    assert ["Bob"] == seen["left"]
+    assert seen["backAfter"] < GONE_SECONDS
+
+
+def test_tabs_that_talk_to_each_other_converge(play: Scenario) -> None:
+    """R6: an edit that builds on one which the server lacks waits, and the server asks for the other."""
+    assert ["both ways, one way, and on"] * 4 == play("tabs")
+
+
+@pytest.mark.long
+def test_a_quiet_client_is_not_dropped(play: Scenario) -> None:
+    """A5: y-websocket takes a link for dead on which it hears nothing for 30 s."""
+    assert {"closed": 0, "text": "still here"} == play("quiet", seconds=65)

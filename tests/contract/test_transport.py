@@ -1,0 +1,315 @@
+"""What a client sees of a transport (T): the same, whether frames go directly or through ASGI events."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.requests import HTTPConnection
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from collab.app import Collab, create_app
+from collab.auth.base import Authenticator, Principal
+from collab.core.dialects import Y_WEBSOCKET
+from collab.core.framing import payload_of
+from collab.core.inspection import read
+from collab.core.merging import merge
+from collab.core.ports import DocumentId
+from collab.core.wire import EMPTY_STATE_VECTOR, Kind
+from collab.errors import UnavailableError
+from collab.settings import Anonymous, Settings
+from collab.transport.direct import DirectProtocol, shortened
+from tests.support.members import typed
+
+LONG_TEXT = "x" * 300_000
+
+
+@dataclass
+class Served:
+    """A server in this process, and the way into its documents."""
+
+    port: int
+    collab: Collab
+
+    def connect(self, document: str = "notes", **options: Any) -> connect:
+        return connect(f"ws://127.0.0.1:{self.port}/ws/{document}", max_size=None, compression=None, **options)
+
+
+@asynccontextmanager
+async def serving(ws: Any, authenticator: Authenticator | None = None, **settings: Any) -> AsyncIterator[Served]:
+    """Serve with this WebSocket protocol of uvicorn."""
+    chosen: dict[str, Any] = {"database": "memory://", "anonymous": Anonymous.EDIT, "linger_seconds": 30, **settings}
+    app = create_app(Settings(**chosen), authenticator)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(app, ws=ws, log_config=None, ws_max_size=1 << 20, ws_per_message_deflate=False)
+        server = uvicorn.Server(config)
+        serving_task = asyncio.ensure_future(server._serve([listening]))
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.001)
+        try:
+            yield Served(listening.getsockname()[1], app.state.collab)
+        finally:
+            server.should_exit = True
+            await serving_task
+
+
+@pytest.fixture(params=[DirectProtocol, "websockets-sansio"], ids=["direct", "asgi"])
+def ws(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+async def served(ws: Any) -> AsyncIterator[Served]:
+    async with serving(ws) as served:
+        yield served
+
+
+def message(kind: Kind, body: bytes) -> bytes:
+    frames = {
+        Kind.SYNC_STEP_1: Y_WEBSOCKET.sync_step_1,
+        Kind.SYNC_STEP_2: Y_WEBSOCKET.sync_step_2,
+        Kind.UPDATE: Y_WEBSOCKET.update,
+        Kind.AWARENESS: Y_WEBSOCKET.awareness,
+    }
+    return payload_of(frames[kind](body))
+
+
+async def receive(socket: ClientConnection, kind: Kind) -> bytes:
+    """Return the body of the next message of a kind."""
+    async with asyncio.timeout(20):
+        while True:
+            data = await socket.recv(decode=False)
+            decoded = Y_WEBSOCKET.decode(data)
+            if decoded.kind is kind:
+                return decoded.body
+
+
+async def join(socket: ClientConnection) -> bytes:
+    await socket.send(message(Kind.SYNC_STEP_1, EMPTY_STATE_VECTOR))
+    return await receive(socket, Kind.SYNC_STEP_2)
+
+
+async def closed(socket: ClientConnection) -> tuple[int, str]:
+    """Return the code and the reason that a socket is closed with."""
+    async with asyncio.timeout(20):
+        with suppress(ConnectionClosed):
+            while True:
+                await socket.recv()
+    assert socket.close_code is not None
+    return socket.close_code, socket.close_reason or ""
+
+
+async def test_an_edit_reaches_the_others_and_the_late(served: Served) -> None:
+    """T2, R2, R4."""
+    async with served.connect() as author, served.connect() as reader:
+        assert EMPTY_STATE_VECTOR == await receive(author, Kind.SYNC_STEP_1)
+        await join(author)
+        await join(reader)
+
+        await author.send(message(Kind.UPDATE, typed(7, 0, "hello")))
+
+        assert typed(7, 0, "hello") == await receive(reader, Kind.UPDATE)
+        async with served.connect() as late:
+            assert typed(7, 0, "hello") == await join(late)
+
+
+async def test_a_long_update_arrives_whole(served: Served) -> None:
+    """R14, T2: it is tried in another process first."""
+    async with served.connect() as author, served.connect() as reader:
+        await join(reader)
+
+        await author.send(message(Kind.UPDATE, typed(7, 0, LONG_TEXT)))
+
+        assert typed(7, 0, LONG_TEXT) == await receive(reader, Kind.UPDATE)
+
+
+async def test_messages_keep_their_order_while_one_is_tried(served: Served) -> None:
+    """T5."""
+    async with served.connect() as author, served.connect() as reader:
+        await join(reader)
+
+        await author.send(message(Kind.UPDATE, typed(7, 0, LONG_TEXT)))
+        for clock in range(300_000, 300_003):
+            await author.send(message(Kind.UPDATE, typed(7, clock, "y", (7, clock - 1))))
+
+        received = [await receive(reader, Kind.UPDATE)]
+        assert typed(7, 0, LONG_TEXT) == received[0]
+        while read(received[-1]).runs[-1][2] < 300_003:
+            received.append(await receive(reader, Kind.UPDATE))
+        assert ((7, 0, 300_003),) == read(merge(received)).runs
+
+
+async def test_who_leaves_is_gone_for_the_others(served: Served) -> None:
+    """A4."""
+    async with served.connect() as stays:
+        async with served.connect() as leaves:
+            await leaves.send(message(Kind.AWARENESS, b"\x01\x07\x01\x02{}"))
+            assert b"\x01\x07\x01\x02{}" == await receive(stays, Kind.AWARENESS)
+
+        assert b"\x01\x07\x01\x04null" == await receive(stays, Kind.AWARENESS)
+
+
+async def test_an_abrupt_loss_is_noticed(served: Served) -> None:
+    """A4."""
+    async with served.connect() as stays, served.connect() as lost:
+        await lost.send(message(Kind.AWARENESS, b"\x01\x07\x01\x02{}"))
+        await receive(stays, Kind.AWARENESS)
+
+        lost.transport.abort()
+
+        assert b"\x01\x07\x01\x04null" == await receive(stays, Kind.AWARENESS)
+
+
+async def test_what_cannot_be_read_is_answered_with_4400(served: Served) -> None:
+    """R8: with a reason, and the document goes on."""
+    async with served.connect() as bad, served.connect() as good:
+        await bad.send(b"\x63")
+
+        assert (4400, "unknown message type 99") == await closed(bad)
+        await join(good)
+
+
+async def test_a_text_message_is_answered_with_4400(served: Served) -> None:
+    """T3."""
+    async with served.connect() as bad:
+        await bad.send("hello")
+
+        assert 4400 == (await closed(bad))[0]
+
+
+async def test_a_message_over_the_limit_is_answered_with_1009(served: Served) -> None:
+    """T4."""
+    async with served.connect() as bad:
+        await bad.send(bytes((1 << 20) + 1))
+
+        assert 1009 == (await closed(bad))[0]
+
+
+async def test_a_fragmented_message_is_one_message(served: Served) -> None:
+    """T2: RFC 6455 section 5.4."""
+    whole = message(Kind.UPDATE, typed(7, 0, "hello"))
+    async with served.connect() as author, served.connect() as reader:
+        await join(reader)
+
+        await author.send([whole[:3], whole[3:7], whole[7:]])
+
+        assert typed(7, 0, "hello") == await receive(reader, Kind.UPDATE)
+
+
+async def test_who_does_not_read_is_brought_up_to_date_when_it_does(served: Served) -> None:
+    """R9, R10: nothing is lost, and not everything is sent one by one."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.connect(("127.0.0.1", served.port))
+    async with served.connect() as author, served.connect(sock=narrow, max_queue=1) as slow:
+        await join(slow)
+        slow.transport.pause_reading()
+        clock = 0
+        for _ in range(120):  # 7 MB: the kernel keeps up to 4 for a sender
+            text = "x" * 60_000
+            after = (7, clock - 1) if clock else None
+            await author.send(message(Kind.UPDATE, typed(7, clock, text, after)))
+            clock += len(text)
+        room = served.collab.services().hub.rooms["notes"]  # type: ignore[index]
+        async with asyncio.timeout(20):
+            while room._replica.state.get(7) != clock:  # noqa: ASYNC110 - it changes without an event
+                await asyncio.sleep(0.01)
+        behind = [c for c in room.connections if c.behind]
+
+        slow.transport.resume_reading()
+        received = [await receive(slow, Kind.UPDATE)]
+        while read(received[-1]).runs[-1][2] < clock:
+            received.append(await receive(slow, Kind.UPDATE))
+
+        assert 1 == len(behind)
+        assert len(received) < 120
+
+
+async def test_nobody_comes_in_who_may_not(ws: Any) -> None:
+    """T1: before the upgrade, since y-websocket ignores close codes."""
+    async with serving(ws, anonymous=Anonymous.NONE) as served:
+        with pytest.raises(InvalidStatus) as refused:
+            await served.connect()
+
+    response = refused.value.response
+    assert 401 == response.status_code
+    assert "application/problem+json" == response.headers["content-type"]
+    assert b"--anonymous" in (response.body or b"")
+
+
+class Unavailable:
+    """An authenticator whose database does not answer."""
+
+    async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
+        raise UnavailableError("the database is locked")
+
+
+async def test_what_is_not_available_now_is_503_and_worth_trying_again(ws: Any) -> None:
+    """T1."""
+    async with serving(ws, Unavailable()) as served:
+        with pytest.raises(InvalidStatus) as refused:
+            await served.connect()
+
+    response = refused.value.response
+    assert (503, "1") == (response.status_code, response.headers["retry-after"])
+    assert b"the database is locked" in (response.body or b"")
+
+
+@pytest.mark.parametrize("name", ["x" * 1025, "a%00b", "%ff"])
+async def test_a_name_that_cannot_be_is_refused(served: Served, name: str) -> None:
+    """T1."""
+    with pytest.raises(InvalidStatus) as refused:
+        await served.connect(name)
+
+    assert refused.value.response.status_code in (400, 413)
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a/b/c", "%F0%9F%98%80", "n" * 200, "50%25", "a%3Fb", "a%2Fb"])
+async def test_a_name_may_be_nearly_anything(served: Served, name: str) -> None:
+    """T: the rest of the path is the document's name."""
+    async with served.connect(name) as author, served.connect(name) as reader:
+        await join(reader)
+        await author.send(message(Kind.UPDATE, typed(7, 0, "hello")))
+        assert typed(7, 0, "hello") == await receive(reader, Kind.UPDATE)
+
+
+async def test_a_viewer_is_told_that_its_edit_was_not_taken(ws: Any) -> None:
+    """R7."""
+    async with serving(ws, anonymous=Anonymous.VIEW) as served, served.connect() as viewer:
+        await viewer.send(message(Kind.UPDATE, typed(7, 0, "hello")))
+
+        async with asyncio.timeout(20):
+            assert b"may only read" in await viewer.recv(decode=False)
+
+
+def test_a_reason_is_cut_at_a_character() -> None:
+    """T6."""
+    assert "ä" * 61 == shortened("ä" * 200)
+    assert "short" == shortened("short")
+
+
+async def test_a_client_that_sends_much_gives_others_their_turn(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T8, T5: and nothing of it is lost, or out of order."""
+    monkeypatch.setattr("collab.transport.session.SHARE_SECONDS", 0.0)  # a turn for each message
+    async with served.connect() as author, served.connect() as reader:
+        await join(reader)
+
+        for clock in range(200):
+            await author.send(message(Kind.UPDATE, typed(7, clock, "y", (7, clock - 1) if clock else None)))
+
+        received = [await receive(reader, Kind.UPDATE)]
+        while read(received[-1]).runs[-1][2] < 200:
+            received.append(await receive(reader, Kind.UPDATE))
+        assert ((7, 0, 200),) == read(merge(received)).runs
+        assert [run[1] for update in received for run in read(update).runs] == sorted(
+            run[1] for update in received for run in read(update).runs
+        )

@@ -1,0 +1,168 @@
+"""The server as its operator meets it: its first and last words, and a database that is not well."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from collab.core.wire import EMPTY_STATE_VECTOR, var_bytes
+from tests.support.members import typed
+from tests.support.server import Server, free_port
+
+
+def serve(*options: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `collab serve` until it gives up."""
+    command = [sys.executable, "-m", "collab", "serve", "--port", str(free_port()), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=folder, check=False)
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line that it said."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("20")]  # without the log
+    assert 1 == len(lines), done.stderr
+    return lines[0]
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold a lock on a database, as another program might."""
+    other = sqlite3.connect(database, isolation_level=None)
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        other.close()
+
+
+@contextmanager
+def writing(server: Server, text: str) -> Iterator[None]:
+    """Type into the document `notes`; the server has read it, and the socket is open."""
+    with connect(f"{server.ws_url}/notes", compression=None) as author:
+        author.send(b"\x00\x02" + var_bytes(typed(7, 0, text, root="content")))
+        assert author.ping().wait(20)
+        yield
+
+
+def test_edits_of_the_last_moment_survive_a_stop(server: Server) -> None:
+    """H6: SIGTERM right behind an edit loses nothing, and is no error."""
+    with writing(server, "hello"):
+        server.stop()
+
+    server.start()
+    assert "hello" == httpx.get(f"{server.url}/api/documents/notes/export?format=text").text.strip()
+
+
+def test_the_first_line_says_where_the_page_is(server: Server) -> None:
+    assert f"collab is at http://127.0.0.1:{server.port}/ (whoever can reach it may read and write)" in server.log
+
+
+def test_by_default_nobody_comes_in(tmp_path: Path) -> None:
+    with Server.running(tmp_path / "data", "--anonymous", "none") as server:
+        assert "nobody can come in: start with --anonymous edit" in server.log
+        assert 401 == httpx.get(f"{server.url}/api/documents/notes").status_code
+
+
+def test_a_second_server_on_the_same_data_is_refused(server: Server, tmp_path: Path) -> None:
+    """S17."""
+    done = serve("--data", str(server.folder), folder=tmp_path)
+
+    assert 4 == done.returncode
+    assert str(server.database) in said(done)
+
+
+def test_a_port_in_use_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    done = serve("--port", str(server.port), folder=tmp_path)
+
+    assert 2 == done.returncode
+    assert f"collab: cannot listen on 127.0.0.1:{server.port}: Address already in use" == said(done)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--anonymous", "admin"), "--anonymous"),
+        (("--port", "70000"), "--port"),
+        (("--workers", "2"), "--redis"),
+        (("--database", "mysql://x"), "mysql"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_one_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
+    done = serve(*options, folder=tmp_path)
+
+    assert 2 == done.returncode
+    assert sentence in said(done)
+
+
+def test_a_file_that_is_no_database_is_one_sentence_and_not_changed(tmp_path: Path) -> None:
+    """S21."""
+    (tmp_path / "data").mkdir()
+    database = tmp_path / "data" / "collab.db"
+    database.write_bytes(b"these are my tax papers, not a database" * 100)
+    before = database.read_bytes()
+
+    done = serve(folder=tmp_path)
+
+    assert 4 == done.returncode
+    assert "collab.db" in said(done)
+    assert before == database.read_bytes()
+
+
+def test_a_database_of_a_newer_release_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    """S21: and its exit code is its own."""
+    server.stop()
+    with sqlite3.connect(server.database) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+
+    done = serve("--data", str(server.folder), folder=tmp_path)
+
+    assert 3 == done.returncode
+    assert "9999" in said(done)
+
+
+def test_while_the_database_is_locked_nothing_is_lost_and_nothing_is_empty(server: Server) -> None:
+    """S18, H3, J4: it says so, goes on with what it has, and heals by itself."""
+    with writing(server, "hello"):
+        server.stop()
+    server.start()
+
+    with locked(server.database):
+        ready = httpx.get(f"{server.url}/readyz", timeout=30)
+        with connect(f"{server.ws_url}/notes", compression=None) as author:
+            assert b"hello" in joined(author)
+            author.send(b"\x00\x02" + var_bytes(typed(8, 0, "!", (7, 4))))
+            assert author.ping().wait(20)
+            with connect(f"{server.ws_url}/notes", compression=None) as late:
+                assert b"!" in joined(late)
+    healed = wait_until_ready(server)
+    server.kill()
+    server.start()
+
+    assert 503 == ready.status_code
+    assert "locked" in str(ready.json()["problems"])
+    assert {"status": "ok", "problems": {}} == healed
+    assert "hello!" == httpx.get(f"{server.url}/api/documents/notes/export?format=text").text.strip()
+
+
+def joined(socket: ClientConnection) -> bytes:
+    """Ask for everything; return the SyncStep2."""
+    socket.send(b"\x00\x00" + var_bytes(EMPTY_STATE_VECTOR))
+    while not (message := socket.recv(20, decode=False)).startswith(b"\x00\x01"):
+        pass
+    return message
+
+
+def wait_until_ready(server: Server) -> object:
+    deadline = time.monotonic() + 20
+    while (ready := httpx.get(f"{server.url}/readyz", timeout=30)).status_code != 200:
+        assert time.monotonic() < deadline, ready.text
+    return ready.json()

@@ -1,0 +1,157 @@
+"""The HTTP API (X), without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from collab.app import create_app
+from collab.core.inspection import read
+from collab.core.ports import DocumentId, Entry
+from collab.core.wire import EMPTY_UPDATE
+from collab.settings import Anonymous, Settings
+from tests.support.members import typed
+
+HELLO = typed(7, 0, "hello", root="content")
+
+
+@asynccontextmanager
+async def api(**settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
+    """An API on a memory store, and its running parts."""
+    chosen: dict[str, Any] = {"database": "memory://", "anonymous": Anonymous.EDIT, **settings}
+    app = create_app(Settings(**chosen))
+    collab = app.state.collab
+    transport = httpx.ASGITransport(app)
+    async with collab.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://collab") as client:
+        yield client, collab.services()
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
+    async with api() as parts:
+        yield parts
+
+
+@pytest.fixture
+async def client(running: tuple[httpx.AsyncClient, Any]) -> httpx.AsyncClient:
+    client, services = running
+    await services.store.append([(DocumentId("notes"), Entry(HELLO, "ann"))])
+    return client
+
+
+async def test_a_document_is_described(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/documents/notes")
+
+    described = answer.json()
+    assert 200 == answer.status_code
+    assert {"id": "notes", "rows": 1, "update_rows": 1, "update_bytes": len(HELLO)}.items() <= described.items()
+    assert {"open": False, "connections": 0, "snapshot_bytes": 0}.items() <= described.items()
+    assert described["created_at"] == described["changed_at"]
+
+
+async def test_what_is_not_there_is_a_problem_document(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/documents/nothing")
+
+    assert 404 == answer.status_code
+    assert "application/problem+json" == answer.headers["content-type"]
+    assert "there is no document 'nothing'" == answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/api/documents/notes", "/api/documents/notes/export?format=yjs"])
+async def test_nobody_reads_who_may_not(path: str) -> None:
+    async with api(anonymous=Anonymous.NONE) as (client, _):
+        assert 401 == (await client.get(path)).status_code
+
+
+async def test_the_export_is_what_a_yjs_client_applies(client: httpx.AsyncClient) -> None:
+    """X19: without opening a room."""
+    answer = await client.get("/api/documents/notes/export?format=yjs")
+
+    assert HELLO == answer.content
+    assert "attachment; filename*=UTF-8''notes.yjs" == answer.headers["content-disposition"]
+
+
+async def test_an_open_document_is_exported_as_it_is_now(running: tuple[httpx.AsyncClient, Any]) -> None:
+    """X19: with what is not in the log yet."""
+    client, services = running
+    room = await services.hub.open(DocumentId("notes"))
+    room._replica.admit(HELLO, read(HELLO))
+
+    answer = await client.get("/api/documents/notes/export?format=text")
+
+    assert "hello" == answer.text.strip()
+
+
+async def test_an_unchanged_document_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    """X20: the ETag is of the state."""
+    first = await client.get("/api/documents/notes/export?format=json")
+
+    again = await client.get(
+        "/api/documents/notes/export?format=json", headers={"if-none-match": first.headers["etag"]}
+    )
+
+    assert {"content": "hello"} == first.json()
+    assert (304, b"") == (again.status_code, again.content)
+
+
+async def test_the_etag_is_the_same_open_or_closed(running: tuple[httpx.AsyncClient, Any]) -> None:
+    """X20: it doesn't tell how the document is kept."""
+    client, services = running
+    await services.store.append([(DocumentId("notes"), Entry(HELLO, "ann"))])
+    closed = await client.get("/api/documents/notes/export?format=yjs")
+
+    await services.hub.open(DocumentId("notes"))
+    opened = await client.get("/api/documents/notes/export?format=yjs")
+
+    assert closed.headers["etag"] == opened.headers["etag"]
+
+
+async def test_an_open_document_without_content_is_empty(running: tuple[httpx.AsyncClient, Any]) -> None:
+    client, services = running
+    await services.hub.open(DocumentId("notes"))
+
+    assert EMPTY_UPDATE == (await client.get("/api/documents/notes/export?format=yjs")).content
+
+
+async def test_an_unknown_format_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/documents/notes/export?format=pdf")
+
+    assert 422 == answer.status_code
+    assert "application/problem+json" == answer.headers["content-type"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "a/export", "a b", "😀", "50%", "%2F", "a?b#c"])
+async def test_a_documents_name_is_one_segment(running: tuple[httpx.AsyncClient, Any], name: str) -> None:
+    """X21: a slash in it is written %2F."""
+    client, services = running
+    await services.store.append([(DocumentId(name), Entry(HELLO, "ann"))])
+
+    described = await client.get(f"/api/documents/{quote(name, safe='')}")
+    exported = await client.get(f"/api/documents/{quote(name, safe='')}/export?format=yjs")
+
+    assert name == described.json()["id"]
+    assert HELLO == exported.content
+
+
+async def test_a_server_that_works_says_so(client: httpx.AsyncClient) -> None:
+    assert {"status": "ok", "problems": {}} == (await client.get("/healthz")).json()
+    assert {"status": "ok", "problems": {}} == (await client.get("/readyz")).json()
+
+
+async def test_a_server_that_has_stopped_is_unavailable() -> None:
+    app = create_app(Settings(database="memory://", anonymous=Anonymous.EDIT))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://collab") as client:
+        assert 503 == (await client.get("/readyz")).status_code
+        assert 503 == (await client.get("/api/documents/notes")).status_code
+
+
+async def test_the_api_describes_itself(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/api/openapi.json")).json()
+
+    assert {"/api/documents/{id}", "/api/documents/{id}/export", "/healthz", "/readyz"} <= set(described["paths"])
+    assert 200 == (await client.get("/api/docs")).status_code

@@ -1,0 +1,272 @@
+"""Opening and closing rooms (H), on the memory store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from collab.core.connection import Connection
+from collab.core.dialects import Y_WEBSOCKET
+from collab.core.merging import BrokenReplicaError
+from collab.core.ports import DocumentId, Entry
+from collab.core.replica import Replica
+from collab.core.room import Room
+from collab.errors import CollabError, DamagedError, UnavailableError
+from collab.hub import Hub, HubLimits
+from collab.relay.null import NullRelay
+from collab.sandbox import Sandbox
+from collab.store.base import LogRow
+from collab.store.compaction import Compactor
+from collab.store.journal import GroupCommitJournal
+from collab.store.memory import MemoryStore
+from tests.support.members import Member, typed
+from tests.support.room_kit import RecordingSink
+
+NOTES = DocumentId("notes")
+
+
+class SlowStore(MemoryStore):
+    """A memory store whose loads wait for the test, and may fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failure: CollabError | None = None
+
+    async def load(self, document: DocumentId) -> Sequence[LogRow]:
+        self.loads += 1
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        return await super().load(document)
+
+
+@dataclass
+class Process:
+    """A hub with what it needs."""
+
+    store: SlowStore = field(default_factory=SlowStore)
+    linger_seconds: float = 30
+
+    def __post_init__(self) -> None:
+        self.journal = GroupCommitJournal(self.store, interval_seconds=0)
+        self.sandbox = Sandbox()
+        compactor = Compactor(self.store, self.sandbox, lambda: 0.0)
+        limits = HubLimits(linger_seconds=self.linger_seconds)
+        self.hub = Hub(self.store, self.journal, NullRelay(), compactor, self.sandbox, limits)
+
+    def join(self, room: Room) -> Member:
+        sink = RecordingSink()
+        connection = Connection(sink, Y_WEBSOCKET, "ann")
+        room.admit(connection)
+        return Member(room, connection, sink)
+
+
+@asynccontextmanager
+async def running(store: SlowStore | None = None, linger_seconds: float = 30) -> AsyncIterator[Process]:
+    process = Process(store or SlowStore(), linger_seconds)
+    async with process.hub.running():
+        yield process
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - each round is one turn of the loop
+            await asyncio.sleep(0)
+
+
+async def test_a_room_is_opened_once_however_many_ask() -> None:
+    """H1, H2."""
+    async with running() as process:
+        rooms = await asyncio.gather(*(process.hub.open(NOTES) for _ in range(20)))
+
+        assert 1 == len(set(map(id, rooms)))
+        assert 1 == process.store.loads
+
+
+async def test_who_gives_up_waiting_takes_the_room_from_nobody() -> None:
+    """H1."""
+    async with running() as process:
+        process.store.open.clear()
+        impatient = asyncio.ensure_future(process.hub.open(NOTES))
+        patient = asyncio.ensure_future(process.hub.open(NOTES))
+        await until(lambda: process.store.loads == 1)
+
+        impatient.cancel()
+        process.store.open.set()
+
+        assert await patient is process.hub.rooms[NOTES]
+
+
+async def test_a_failed_load_reaches_all_who_wait_and_leaves_nothing_behind() -> None:
+    """H3, H4."""
+    async with running() as process:
+        process.store.failure = UnavailableError("the database is locked")
+
+        outcomes = await asyncio.gather(*(process.hub.open(NOTES) for _ in range(3)), return_exceptions=True)
+
+        assert all(isinstance(outcome, UnavailableError) for outcome in outcomes)
+        assert {} == process.hub.rooms
+        process.store.failure = None
+        assert NOTES == (await process.hub.open(NOTES)).document
+
+
+async def test_a_damaged_document_does_not_open_and_is_not_overwritten() -> None:
+    """H3: an empty document never replaces one that could not be read."""
+    store = SlowStore()
+    await store.append([(NOTES, Entry(b"\x01\x01\x07", "ann"))])
+    async with running(store) as process:
+        with pytest.raises(DamagedError, match="'notes' cannot be read"):
+            await process.hub.open(NOTES)
+
+        assert [b"\x01\x01\x07"] == [row.data for row in await store.load(NOTES)]
+
+
+async def test_what_was_taken_is_in_the_store_when_the_hub_has_stopped() -> None:
+    """H6."""
+    async with running() as process:
+        member = process.join(await process.hub.open(NOTES))
+        member.say(typed(7, 0, "hello"))  # its turn has not ended
+
+    assert [typed(7, 0, "hello")] == [row.data for row in await process.store.load(NOTES)]
+
+
+async def test_the_end_of_a_turn_settles_the_room() -> None:
+    """R4, H: nobody has to ask for it."""
+    async with running() as process:
+        room = await process.hub.open(NOTES)
+        author, reader = process.join(room), process.join(room)
+        reader.ask()
+
+        author.say(typed(7, 0, "hello"))
+        await until(lambda: bool(reader.updates))
+
+        assert [typed(7, 0, "hello")] == reader.updates
+
+
+async def test_an_empty_room_lingers_and_then_closes() -> None:
+    """H5."""
+    async with running(linger_seconds=30) as process:
+        room = await process.hub.open(NOTES)
+        member = process.join(room)
+        now = asyncio.get_running_loop().time()
+        process.hub.left(room, member.connection)
+
+        process.hub.sweep(now + 29)
+        assert {NOTES: room} == process.hub.rooms
+        process.hub.sweep(now + 31)
+
+        assert {} == process.hub.rooms
+
+
+async def test_a_room_with_somebody_in_it_stays() -> None:
+    """H5."""
+    async with running(linger_seconds=0) as process:
+        room = await process.hub.open(NOTES)
+        process.join(room)
+
+        process.hub.sweep(asyncio.get_running_loop().time() + 1000)
+
+        assert {NOTES: room} == process.hub.rooms
+
+
+async def test_a_room_stays_until_what_it_took_is_written() -> None:
+    """H5."""
+    async with running(linger_seconds=0) as process:
+        room = await process.hub.open(NOTES)
+        member = process.join(room)
+        member.send(typed(7, 0, "hello"))
+        process.hub.left(room, member.connection)
+        later = asyncio.get_running_loop().time() + 1000
+
+        process.hub.sweep(later)
+        assert {NOTES: room} == process.hub.rooms
+        await process.journal.flush()
+        process.hub.sweep(later)
+
+        assert {} == process.hub.rooms
+
+
+class FailsOnce(Replica):
+    """A replica whose library fails on one text."""
+
+    def _apply(self, update: bytes) -> None:
+        if b"poison" in update:
+            raise BrokenReplicaError("pycrdt failed")
+        super()._apply(update)
+
+
+async def test_a_broken_room_is_mended_from_the_log() -> None:
+    """R13, H7."""
+    async with running() as process:
+        room = await process.hub.open(NOTES)
+        room._replica = FailsOnce()
+        author, other = process.join(room), process.join(room)
+        other.ask()
+
+        author.say(typed(7, 0, "hello"))
+        author.say(typed(7, 5, "poison", (7, 4)))
+        await until(lambda: not room.broken)
+
+        assert 4400 == author.closed_with
+        assert other.closed_with is None
+        other.send(typed(8, 0, "!", (7, 4)))
+        await process.journal.flush()
+        assert 2 == len(await process.store.load(NOTES))
+
+
+async def test_a_task_that_fails_is_started_again_and_readiness_says_so() -> None:
+    """H8."""
+    calls = 0
+
+    async def fail_twice() -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise RuntimeError("no disk")
+        await asyncio.Event().wait()
+
+    async with running() as process:
+        supervised: Awaitable[None] = process.hub._supervise("fragile", fail_twice)
+        task = asyncio.ensure_future(supervised)
+        await until(lambda: "fragile" in process.hub.problems)
+        assert process.hub.problems == {"fragile": "fragile failed: no disk"}
+        await until(lambda: calls == 3)
+        assert {} == process.hub.problems
+        task.cancel()
+
+
+async def test_stopping_does_not_wait_for_ever_for_a_database() -> None:
+    """H6: what is not on disk was not acknowledged either."""
+
+    class Gone(SlowStore):
+        async def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
+            raise UnavailableError("the database is locked")
+
+    process = Process(Gone())
+    process.hub._limits = HubLimits(drain_seconds=0.01)
+    async with asyncio.timeout(5), process.hub.running():
+        process.join(await process.hub.open(NOTES)).send(typed(7, 0, "hello"))
+
+    assert process.journal.holds(NOTES)
+
+
+async def test_an_unexpected_failure_to_open_is_an_answer_too() -> None:
+    """H3, H4: nobody waits for ever."""
+
+    class Broken(SlowStore):
+        async def load(self, document: DocumentId) -> Sequence[LogRow]:
+            raise RuntimeError("a bug")
+
+    async with running(Broken()) as process:
+        async with asyncio.timeout(5):
+            with pytest.raises(DamagedError, match="RuntimeError"):
+                await process.hub.open(NOTES)
+
+        assert {} == process.hub.rooms

@@ -1,0 +1,146 @@
+"""The page tells the truth about its connection, and loses nothing that was written without one."""
+
+import asyncio
+import re
+from http import HTTPStatus
+
+from playwright.async_api import Dialog, expect
+
+from tests.e2e.people import People, Tab
+from tests.e2e.stand_in import StandIn
+from tests.support.server import Server
+
+KEPT = "Your changes are kept in this tab and sent when the connection is back."
+
+
+async def test_what_is_written_offline_is_sent_on_return(server: Server, people: People, document: str) -> None:
+    ada, ben = await people.open(server.url, document), await people.open(server.url, document)
+    await ada.write("before ")
+    await ben.reads("before ")
+
+    await ada.page.context.set_offline(True)
+    await expect(ada.status("Offline")).to_be_visible()
+    await expect(ada.alert).to_contain_text(KEPT)
+    await ada.write("offline ", at=7)
+    await ben.write("online ", at=7)
+    await ada.page.context.set_offline(False)
+
+    await expect(ada.status("Connected")).to_be_visible()
+    await expect(ada.alert).to_have_count(0)
+    # Both wrote at the same place; whose words come first is Yjs' to decide.
+    await expect(ben.text).to_have_value(re.compile("^before (offline online|online offline) $"))
+    await ada.reads(await ben.text.input_value())
+
+
+async def test_edits_survive_a_server_that_is_away(server: Server, people: People, document: str) -> None:
+    ada, ben = await people.open(server.url, document), await people.open(server.url, document)
+    await ada.write("one ")
+    await ben.reads("one ")
+
+    await asyncio.to_thread(server.stop)
+    await expect(ada.status("Reconnecting…")).to_be_visible()
+    await expect(ada.page.get_by_text("attempt 2")).to_be_visible()
+    await expect(ada.alert).to_contain_text("The server can't be reached")
+    await ada.write("two ", at=4)
+    await asyncio.to_thread(server.start)
+
+    await ben.reads("one two ")
+    await ada.reads("one two ")
+
+
+async def test_the_page_asks_before_unsent_edits_are_lost(server: Server, people: People, document: str) -> None:
+    ada = await people.open(server.url, document)
+    await ada.page.context.set_offline(True)
+    await expect(ada.status("Offline")).to_be_visible()
+    await ada.write("not sent yet")
+
+    assert await _asks_on_closing(ada)
+
+
+async def test_the_page_does_not_ask_when_everything_was_sent(server: Server, people: People, document: str) -> None:
+    ada, ben = await people.open(server.url, document), await people.open(server.url, document)
+    await ada.write("sent")
+    await ben.reads("sent")
+
+    assert not await _asks_on_closing(ada)
+
+
+async def test_who_may_not_open_it_is_told_why_and_can_try_again(people: People, stand_in: StandIn) -> None:
+    stand_in.refuse(HTTPStatus.FORBIDDEN, "Your link has expired.")
+    person = await people.come()
+    tab = await person.visit(f"{stand_in.url}/d/secret")
+
+    await expect(tab.page.get_by_role("heading")).to_have_text("You may not open this document")
+    await expect(tab.page.get_by_text("Your link has expired.")).to_be_visible()
+    asked = len(stand_in.requested)
+    stand_in.problem = None
+    await tab.button("Try again").click()
+
+    await expect(tab.status("Connected")).to_be_visible()
+    # Nothing was asked between the refusal and the click: then it was the socket only.
+    assert stand_in.requested[asked:] == ["/ws/secret"]
+
+
+async def test_a_busy_server_is_tried_until_it_answers(people: People, stand_in: StandIn) -> None:
+    stand_in.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server restarts.")
+    person = await people.come()
+    tab = await person.visit(f"{stand_in.url}/d/notes")
+
+    await expect(tab.alert).to_contain_text("The server restarts.")
+    await expect(tab.text).not_to_be_editable()
+    stand_in.problem = None
+
+    await expect(tab.status("Connected")).to_be_visible()
+    await expect(tab.text).to_be_editable()
+
+
+async def test_each_failed_connection_is_asked_about_once(people: People, stand_in: StandIn) -> None:
+    stand_in.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The server restarts.")
+    person = await people.come()
+    tab = await person.visit(f"{stand_in.url}/d/notes")
+
+    await expect(tab.page.get_by_text("attempt 4")).to_be_visible()
+
+    sockets = stand_in.requested.count("/ws/notes")
+    questions = stand_in.requested.count("/api/documents/notes")
+    assert questions <= sockets
+
+
+async def test_who_loses_access_keeps_the_text_in_sight(people: People, stand_in: StandIn) -> None:
+    tab = await people.open(stand_in.url, "notes")
+    await tab.write("mine")
+
+    await stand_in.close_all(4403, "Your access was withdrawn.")
+
+    await expect(tab.status("Not connected")).to_be_visible()
+    await expect(tab.alert).to_contain_text("Your access was withdrawn.")
+    await expect(tab.text).not_to_be_editable()
+    await tab.reads("mine")
+
+
+async def test_a_reader_learns_that_edits_are_not_kept(people: People, stand_in: StandIn) -> None:
+    stand_in.read_only = "Your link only allows reading."
+    tab = await people.open(stand_in.url, "notes")
+
+    await tab.write("x")
+
+    await expect(tab.alert).to_contain_text("Read only: your edits are not being kept")
+    await expect(tab.alert).to_contain_text("Your link only allows reading.")
+    await expect(tab.text).not_to_be_editable()
+    await expect(tab.title).not_to_be_editable()
+
+
+async def _asks_on_closing(tab: Tab) -> bool:
+    """Close the tab as a person does; whether the browser asked first."""
+    dialogs: list[str] = []
+    closed = asyncio.Event()
+
+    async def accept(dialog: Dialog) -> None:
+        dialogs.append(dialog.type)
+        await dialog.accept()
+
+    tab.page.on("dialog", accept)
+    tab.page.on("close", lambda _: closed.set())
+    await tab.page.close(run_before_unload=True)
+    await closed.wait()
+    return dialogs == ["beforeunload"]

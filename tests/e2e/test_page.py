@@ -1,0 +1,83 @@
+"""The page itself: everybody can use it, wherever they sit, and it needs nobody but its server."""
+
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.people import People
+from tests.e2e.stand_in import StandIn
+from tests.support.server import Server
+
+
+async def test_the_export_menu_leads_to_each_format(server: Server, people: People, document: str) -> None:
+    tab = await people.open(server.url, f"{document} a/b")
+
+    await tab.button("Export").click()
+
+    path = f"/api/documents/{quote(document + ' a/b', safe='')}/export?format="
+    for name, form in (("Plain text", "text"), ("JSON", "json"), ("Yjs update", "yjs")):
+        item = tab.page.get_by_role("menuitem", name=name)
+        await expect(item).to_have_attribute("href", path + form)
+        await expect(item).to_have_attribute("download", "")
+
+
+async def test_the_link_is_copied_and_the_button_says_so(server: Server, people: People, document: str) -> None:
+    tab = await people.open(server.url, document, permissions=["clipboard-read", "clipboard-write"])
+
+    await tab.button("Copy link").click()
+
+    await expect(tab.status("Copied")).to_have_count(1)
+    assert await tab.page.evaluate("navigator.clipboard.readText()") == f"{server.url}/d/{document}"
+    await expect(tab.button("Copy link")).to_be_visible()
+
+
+async def test_everything_is_reached_by_keyboard(people: People, stand_in: StandIn) -> None:
+    tab = await people.open(stand_in.url, "notes")
+    await expect(tab.text).to_be_focused()
+
+    reached = []
+    for _ in range(5):
+        await tab.page.keyboard.press("Shift+Tab")
+        reached.append(await tab.page.evaluate("document.activeElement.ariaLabel"))
+
+    assert reached == ["Export", "Copy link", "Only you", "Title", "Start page"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_is_cut_off_on_a_small_phone(people: People, stand_in: StandIn, scheme: str) -> None:
+    tab = await people.open(stand_in.url, "notes", viewport={"width": 360, "height": 640}, color_scheme=scheme)
+    await tab.write("word " * 200)
+
+    for control in (tab.title, tab.presence, tab.button("Copy link"), tab.button("Export"), tab.text):
+        box = await control.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+    background = await tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+async def test_it_runs_under_a_strict_policy_and_asks_nobody_else(people: People, stand_in: StandIn) -> None:
+    """The stand-in forbids inline scripts and other hosts; what is forbidden fails the test in its fixture."""
+    person = await people.come()
+    asked: list[str] = []
+    person.context.on("request", lambda request: asked.append(request.url))
+
+    tab = await person.open(stand_in.url, "notes")
+    await tab.button("Export").click()
+    await expect(tab.page.get_by_role("menuitem").first).to_be_visible()
+    await tab.page.goto(stand_in.url)
+    await expect(tab.button("New document")).to_be_visible()
+
+    assert asked
+    assert [url for url in asked if not url.startswith(stand_in.url)] == []
+
+
+async def test_an_address_without_a_page_says_so(people: People, stand_in: StandIn) -> None:
+    person = await people.come()
+
+    tab = await person.visit(f"{stand_in.url}/nowhere")
+
+    await expect(tab.page.get_by_role("heading")).to_have_text("There is nothing at this address")
+    await expect(tab.page.get_by_role("link", name="Go to the start page")).to_be_visible()

@@ -1,0 +1,39 @@
+import { useDocumentTitle } from "@mantine/hooks";
+import type { Session } from "../session/Session";
+import { useNotedAsRecent } from "../session/useNotedAsRecent";
+import { useSessionState } from "../session/useSessionState";
+import { useTitle } from "../session/useTitle";
+import { useUnsentWarning } from "../session/useUnsentWarning";
+import classes from "./Editor.module.css";
+import { EditorHeader } from "./EditorHeader";
+import { Notices } from "./Notices";
+import { RefusedPage } from "./RefusedPage";
+import { TextPane } from "./TextPane";
+
+interface EditorProps {
+  readonly session: Session;
+}
+
+export function Editor({ session }: EditorProps) {
+  const { document, meta, text } = session;
+  const { link, opened, unsent, refusal } = useSessionState(session);
+  const [title, rename] = useTitle(meta);
+  const readOnly = !opened || refusal !== null || link.kind === "refused";
+
+  useDocumentTitle(`${title || document} – collab`);
+  useNotedAsRecent(document, title, opened);
+  useUnsentWarning(unsent && link.kind !== "connected" && refusal === null);
+
+  if (link.kind === "refused" && !opened) {
+    return <RefusedPage problem={link.problem} onRetry={session.retry} />;
+  }
+  return (
+    <div className={classes.page}>
+      <EditorHeader session={session} title={title} onRename={rename} readOnly={readOnly} />
+      <main className={classes.main}>
+        <Notices session={session} />
+        <TextPane text={text} opened={opened} readOnly={readOnly} />
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,32 @@
+import { useEffect, useRef } from "react";
+import type * as Y from "yjs";
+import { useTextBinding } from "../text/useTextBinding";
+import classes from "./TextPane.module.css";
+
+interface TextPaneProps {
+  readonly text: Y.Text;
+  readonly opened: boolean;
+  readonly readOnly: boolean;
+}
+
+export function TextPane({ text, opened, readOnly }: TextPaneProps) {
+  const area = useRef<HTMLTextAreaElement>(null);
+  useTextBinding(area, text);
+
+  useEffect(() => {
+    // Who came to write can write; who is already elsewhere on the page is left there.
+    if (opened && document.activeElement === document.body) area.current?.focus();
+  }, [opened]);
+
+  return (
+    <textarea
+      ref={area}
+      className={classes.area}
+      aria-label="Text"
+      aria-busy={!opened}
+      placeholder={opened ? "Write something…" : "Opening the document…"}
+      readOnly={readOnly}
+      dir="auto"
+    />
+  );
+}

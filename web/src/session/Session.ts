@@ -1,0 +1,179 @@
+/**
+ * One document, open in this tab: its replica, its connection, and who is here.
+ *
+ * "Connected" never means "saved": y-websocket has no word for that.
+ */
+
+import { readAuthMessage } from "y-protocols/auth";
+import { messageAuth, WebsocketProvider } from "y-websocket";
+import * as Y from "yjs";
+import { roomOf, socketsAt } from "../addresses";
+import type { Identity } from "../people/identity";
+import { isFinal, problemOfClose } from "./closeCodes";
+import { FIRST_LINK, type Link, type LinkEvent, nextLink } from "./link";
+import { askAbout } from "./problem";
+
+export interface SessionState {
+  readonly link: Link;
+  /** Whether the document was here in full at least once. */
+  readonly opened: boolean;
+  /** Whether something that was written here may not have reached the server. */
+  readonly unsent: boolean;
+  /** Why the server does not take edits from this connection; null while it does. */
+  readonly refusal: string | null;
+}
+
+type StatusEvent = { readonly status: "connected" | "disconnected" | "connecting" };
+
+/** Long enough not to storm a server that is down, and not the same in every tab. */
+const LONGEST_WAIT_MILLISECONDS = 6_000;
+const WAIT_SPREAD_MILLISECONDS = 4_000;
+
+/** Owns the Yjs document, the provider and their listeners, from construction to `close`. */
+export class Session {
+  readonly doc = new Y.Doc();
+  readonly text = this.doc.getText("content");
+  readonly meta = this.doc.getMap<unknown>("meta");
+  readonly provider: WebsocketProvider;
+
+  private state: SessionState = { link: FIRST_LINK, opened: false, unsent: false, refusal: null };
+  private readonly watchers = new Set<() => void>();
+  private readonly closing = new AbortController();
+  private asking = false;
+  private wroteAt = 0;
+
+  constructor(
+    readonly document: string,
+    identity: Identity,
+  ) {
+    this.provider = new WebsocketProvider(socketsAt(location), roomOf(document), this.doc, {
+      connect: false,
+      maxBackoffTime: LONGEST_WAIT_MILLISECONDS + Math.random() * WAIT_SPREAD_MILLISECONDS,
+      shouldReconnect: (event) => !isFinal(event.code),
+    });
+    this.provider.messageHandlers[messageAuth] = (_encoder, decoder) => {
+      readAuthMessage(decoder, this.doc, (_doc, reason) => this.change({ refusal: reason }));
+    };
+    this.provider.on("status", this.statusChanged);
+    this.provider.on("sync", this.syncChanged);
+    this.provider.on("connection-error", this.ask);
+    this.provider.on("closed", this.closedForGood);
+    this.doc.on("update", this.noteUpdate);
+    const { signal } = this.closing;
+    window.addEventListener("offline", this.doubt, { signal });
+    window.addEventListener("online", this.hurry, { signal });
+    window.document.addEventListener("visibilitychange", this.hurry, { signal });
+
+    this.introduce(identity);
+    this.provider.connect();
+  }
+
+  /** Leave the document. What was not sent is lost with the tab. */
+  close(): void {
+    this.closing.abort();
+    this.watchers.clear();
+    this.provider.destroy();
+    this.provider.awareness.destroy();
+    this.doc.destroy();
+  }
+
+  /** Call `watcher` after each change of `snapshot()`, until the returned function is called. */
+  readonly watch = (watcher: () => void): (() => void) => {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  };
+
+  readonly snapshot = (): SessionState => this.state;
+
+  /** Tell peers who this is. */
+  readonly introduce = (identity: Identity): void => {
+    this.provider.awareness.setLocalStateField("user", identity);
+  };
+
+  /** Connect now: after a refusal, or without waiting for the next attempt. */
+  readonly retry = (): void => {
+    if (this.state.link.kind === "refused") this.provider.wsUnsuccessfulReconnects = 0;
+    this.provider.connect();
+  };
+
+  private readonly statusChanged = ({ status }: StatusEvent): void => {
+    switch (status) {
+      case "connecting":
+        this.follow({ kind: "dialled", attempt: this.provider.wsUnsuccessfulReconnects });
+        break;
+      case "connected":
+        this.announce();
+        break;
+      case "disconnected":
+        // What was written after the server was last heard may be lost on the way.
+        this.change({
+          unsent: this.state.unsent || this.wroteAt > this.provider.wsLastMessageReceived,
+        });
+        this.follow({ kind: "dropped" });
+        break;
+    }
+  };
+
+  private readonly syncChanged = (synced: boolean): void => {
+    if (!synced) return;
+    this.change({ opened: true, unsent: false });
+    this.follow({ kind: "synced" });
+  };
+
+  private readonly closedForGood = ({ code, reason }: { code: number; reason: string }): void => {
+    // The socket is gone; this ends the talk with the other tabs of this browser, too.
+    this.provider.disconnect();
+    this.follow({ kind: "closed for good", problem: problemOfClose(code, reason) });
+  };
+
+  private readonly noteUpdate = (_update: Uint8Array, origin: unknown): void => {
+    if (origin === this.provider) return;
+    this.wroteAt = Date.now();
+    if (!this.provider.synced && !this.state.unsent) this.change({ unsent: true });
+  };
+
+  /** Ask over HTTP why the socket did not open; one question at a time. */
+  private readonly ask = async (): Promise<void> => {
+    if (this.asking) return;
+    this.asking = true;
+    const answer = await askAbout(this.document, this.closing.signal);
+    this.asking = false;
+    if (this.closing.signal.aborted || this.provider.wsconnected) return;
+    if (answer.kind === "refused") this.provider.disconnect();
+    this.follow({ kind: "answered", answer });
+  };
+
+  /**
+   * The browser says that there is no network. It may be wrong: a server on this machine needs none.
+   * If the server can't be reached, drop the socket at once, which would notice in 30 seconds.
+   */
+  private readonly doubt = async (): Promise<void> => {
+    const answer = await askAbout(this.document, this.closing.signal);
+    if (this.closing.signal.aborted || answer.kind !== "unreachable") return;
+    if (!this.provider.wsconnected) return;
+    this.provider.disconnect();
+    this.provider.connect();
+  };
+
+  /** The network is back, or somebody looks at the tab again: don't wait for the next attempt. */
+  private readonly hurry = (): void => {
+    if (window.document.visibilityState === "visible" && this.provider.shouldConnect) {
+      this.provider.connect();
+    }
+  };
+
+  /** Peers have forgotten us with our last connection, and take us back only with a newer clock. */
+  private announce(): void {
+    const { awareness } = this.provider;
+    awareness.setLocalState(awareness.getLocalState());
+  }
+
+  private follow(event: LinkEvent): void {
+    this.change({ link: nextLink(this.state.link, event) });
+  }
+
+  private change(changes: Partial<SessionState>): void {
+    this.state = { ...this.state, ...changes };
+    for (const watcher of this.watchers) watcher();
+  }
+}

@@ -1,0 +1,21 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const SERVER = "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "../collab/static",
+    emptyOutDir: true,
+    // A data: address would need its own exception in the Content-Security-Policy.
+    assetsInlineLimit: 0,
+    // The wheel carries the built page, so it carries the notices of what was built in.
+    license: { fileName: "licenses.md" },
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: { "/api": SERVER, "/ws": { target: SERVER, ws: true } },
+  },
+  test: { include: ["src/**/*.test.ts"] },
+});

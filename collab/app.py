@@ -86,13 +86,16 @@ class Collab:
         sandbox = Sandbox()
         # Of their own: whoever keeps them busy keeps nobody from compacting or exporting.
         trials = Sandbox(seconds=5)
-        journal = GroupCommitJournal(
-            store, interval_seconds=settings.journal_interval_seconds, max_bytes=settings.journal_max_bytes
-        )
         policy = CompactionPolicy(
             settings.compact_rows, settings.compact_interval_seconds, settings.history, settings.history_days
         )
         compactor = Compactor(store, sandbox, time.monotonic, policy)
+        journal = GroupCommitJournal(
+            store,
+            interval_seconds=settings.journal_interval_seconds,
+            max_bytes=settings.journal_max_bytes,
+            on_commit=lambda rows, seconds: compactor.grew(rows),
+        )
         limits = HubLimits(
             linger_seconds=settings.linger_seconds,
             drain_seconds=settings.drain_seconds,

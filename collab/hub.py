@@ -24,7 +24,7 @@ from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
 from collab.sandbox import Sandbox
 from collab.store.base import LogRow, RowKind, Store
-from collab.store.compaction import Compactor, TallyingJournal
+from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.trial import carry_out
 
@@ -72,7 +72,6 @@ class Hub:
         self._journal = journal
         self._uplink = uplink
         self._compactor = compactor
-        self._log = TallyingJournal(journal, compactor)
         self._trials = trials
         self._limits = limits or HubLimits()
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
@@ -141,7 +140,7 @@ class Hub:
             opened.set_exception(DamagedError(document, f"{type(error).__name__} while it was opened"))
             opened.exception()
         else:
-            room = Room(document, replica, self._log, self._uplink, self._wake, self._limits.room)
+            room = Room(document, replica, self._journal, self._uplink, self._wake, self._limits.room)
             room.tick(self._loop.time())
             self.rooms[document] = room
             self._idle_since[document] = self._loop.time()

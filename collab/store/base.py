@@ -7,7 +7,7 @@ lock between them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -85,7 +85,7 @@ class Description:
 class Store(Protocol):
     """Where documents are kept. Every method raises UnavailableError when the database does not answer."""
 
-    async def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
+    def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> Awaitable[None]:
         """Write all entries in one transaction; on disk when this returns. Creates documents that are new."""
 
     async def load(self, document: DocumentId) -> Sequence[LogRow]:

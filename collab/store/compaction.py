@@ -18,7 +18,7 @@ import structlog
 
 from collab.core.inspection import read
 from collab.core.nesting import measure
-from collab.core.ports import DocumentId, Entry, Journal, Receipt
+from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
 from collab.errors import CollabError, DamagedError
 from collab.sandbox import Sandbox
@@ -93,11 +93,14 @@ class Compactor:
         tally.update_bytes = sum(len(row.data) for row in updates)
         tally.snapshot_bytes = sum(len(row.data) for row in rows) - tally.update_bytes
 
-    def grew(self, document: DocumentId, rows: int, size: int) -> None:
-        """Take note of rows that were appended."""
-        tally = self._tallies.setdefault(document, _Tally())
-        tally.rows += rows
-        tally.update_bytes += size
+    def grew(self, rows: Sequence[tuple[DocumentId, Entry]]) -> None:
+        """Take note of rows that were written."""
+        for document, entry in rows:
+            tally = self._tallies.get(document)
+            if tally is None:
+                tally = self._tallies[document] = _Tally()
+            tally.rows += 1
+            tally.update_bytes += len(entry.data)
 
     def due(self) -> list[DocumentId]:
         """Return the documents to compact: the updates outweigh the snapshot, or are too many (C3)."""
@@ -153,22 +156,6 @@ class Compactor:
 
     def _outgrown(self, tally: _Tally) -> bool:
         return tally.rows >= self._policy.rows or tally.update_bytes > max(tally.snapshot_bytes, SMALLEST_DUE_BYTES)
-
-
-class TallyingJournal(Journal):
-    """A journal that tells a compactor how the documents grow."""
-
-    def __init__(self, journal: Journal, compactor: Compactor) -> None:
-        self._journal = journal
-        self._compactor = compactor
-
-    def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
-        self._compactor.grew(document, len(entries), sum(len(entry.data) for entry in entries))
-        self._journal.append(document, entries, receipts)
-
-    @property
-    def full(self) -> bool:
-        return self._journal.full
 
 
 def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Compaction | None:

@@ -24,6 +24,8 @@ _OVERHEAD_BYTES = 200
 
 _log = structlog.get_logger(__name__)
 
+Rows = Sequence[tuple[DocumentId, Entry]]
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -35,9 +37,10 @@ class _Batch:
     bytes: int = 0
 
     def add(self, document: DocumentId, entries: Sequence[Entry]) -> None:
-        self.rows += ((document, entry) for entry in entries)
+        for entry in entries:
+            self.rows.append((document, entry))
+            self.bytes += _OVERHEAD_BYTES + len(entry.data)
         self.documents.add(document)
-        self.bytes += sum(_OVERHEAD_BYTES + len(entry.data) for entry in entries)
 
     def await_by(self, receipts: Sequence[Receipt]) -> None:
         self.receipts += receipts
@@ -63,10 +66,13 @@ class GroupCommitJournal(Journal):
         *,
         interval_seconds: float = 0.010,
         max_bytes: int = 64 * 1024 * 1024,
-        on_commit: Callable[[int, float], None] = lambda entries, seconds: None,
+        on_commit: Callable[[Rows, float], None] = lambda rows, seconds: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Write to `store` at most once in `interval_seconds`; `on_commit` hears of each transaction."""
+        """Write to `store` at most once in `interval_seconds`.
+
+        `on_commit` hears of each transaction: what was written, and how many seconds that took.
+        """
         self._store = store
         self._interval_seconds = interval_seconds
         self._max_bytes = max_bytes
@@ -187,7 +193,7 @@ class GroupCommitJournal(Journal):
         self._problem = None
         for receipt in batch.receipts:
             _call(receipt)
-        self._on_commit(len(batch.rows), seconds)
+        self._on_commit(batch.rows, seconds)
 
 
 async def _outlast(task: asyncio.Future[None]) -> asyncio.CancelledError | None:
@@ -198,9 +204,11 @@ async def _outlast(task: asyncio.Future[None]) -> asyncio.CancelledError | None:
     cancelled = None
     while not task.done():
         try:
-            await asyncio.wait((task,))
+            await asyncio.shield(task)
         except asyncio.CancelledError as error:
             cancelled = error
+        except Exception:  # noqa: BLE001 - its own result tells
+            break
     return cancelled
 
 

@@ -7,19 +7,19 @@ that is the `Database`, one for each kind (`store/sqlite.py`). The rules are S o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Dialect, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from collab.core.ports import DocumentId, Entry
 from collab.errors import ConfigurationError, DamagedError
 from collab.store import statements
 from collab.store.base import Archive, Compaction, Description, LogRow, Segment, Store
-from collab.store.sqlite import SqliteDatabase
+from collab.store.sqlite import Row, SqliteDatabase
 from collab.store.tables import history
 
 T = TypeVar("T")
@@ -37,10 +37,16 @@ class Database(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one transaction: on disk when this returns, undone if it raises."""
+    def write(self, work: Callable[[Connection], T]) -> Awaitable[T]:
+        """Do `work` in one transaction: on disk when it returns, undone if it raises."""
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    def insert(self, sql: str, rows: Sequence[Row], otherwise: Callable[[Connection], None]) -> Awaitable[None]:
+        """Insert rows with one statement in the driver's own words, in one transaction: the log's hot path.
+
+        If that violates a constraint, `otherwise` is done instead, in another transaction.
+        """
+
+    def read(self, work: Callable[[Connection], T]) -> Awaitable[T]:
         """Do `work`, which only reads; each of its statements sees one state."""
 
     async def close(self) -> None:
@@ -78,15 +84,14 @@ class SqlStore(Store, Archive):
         database = await SqliteDatabase.open(path, processes=processes, lock_timeout_seconds=lock_timeout_seconds)
         return cls(database, clock=clock)
 
-    async def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
-        if not batch:
-            return
-        try:
-            await self._append(batch)
-        except IntegrityError:
-            # A document that was known here has been deleted by another process.
-            self._known.clear()
-            await self._append(batch)
+    def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> Awaitable[None]:
+        now = self._clock()
+        write = partial(self._write, batch, now)
+        if all(document in self._known and not entry.clients for document, entry in batch):
+            rows = statements.rows_of(batch, now)
+            # Otherwise, a document that was known here has been deleted by another process.
+            return self._database.insert(self._append_sql, rows, write)
+        return self._append_new(batch, write)
 
     async def load(self, document: DocumentId) -> Sequence[LogRow]:
         return await self._read(document, statements.load)
@@ -125,19 +130,15 @@ class SqlStore(Store, Archive):
     async def close(self) -> None:
         await self._database.close()
 
-    async def _append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
-        now = self._clock()
-        new = {document for document, _ in batch} - self._known
-
-        def write(connection: Connection) -> None:
-            if new:
-                statements.create(new, now, connection)
-            statements.append(self._append_sql, batch, now, connection)
-
+    async def _append_new(self, batch: Sequence[tuple[DocumentId, Entry]], write: Callable[[Connection], None]) -> None:
         await self._database.write(write)
-        if len(self._known) + len(new) > _KNOWN_LIMIT:
+        self._known.update(document for document, _ in batch)
+        if len(self._known) > _KNOWN_LIMIT:
             self._known.clear()
-        self._known |= new
+
+    def _write(self, batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
+        statements.create({document for document, _ in batch}, now, connection)
+        statements.append(self._append_sql, batch, now, connection)
 
     async def _read(self, document: DocumentId, work: Callable[[DocumentId, Connection], T]) -> T:
         try:

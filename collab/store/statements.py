@@ -48,9 +48,14 @@ def create(names: set[DocumentId], now: float, connection: Connection) -> None:
     connection.execute(_CREATE, rows)
 
 
+def rows_of(batch: Sequence[tuple[DocumentId, Entry]], now: float) -> list[tuple[object, ...]]:
+    """Return the parameters of `append_sql`."""
+    return [(document, entry.author, now, entry.data) for document, entry in batch]
+
+
 def append(sql: str, batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
     """Write the entries of documents that there are, and whose client ids are new in them."""
-    connection.exec_driver_sql(sql, [(document, entry.author, now, entry.data) for document, entry in batch])
+    connection.exec_driver_sql(sql, rows_of(batch, now))
     claims = [
         {"name": document, "client": client, "author": entry.author}
         for document, entry in batch

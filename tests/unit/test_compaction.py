@@ -16,7 +16,7 @@ from collab.errors import DamagedError
 from collab.sandbox import Sandbox
 from collab.store import compaction
 from collab.store.base import Compaction, LogRow, RowKind
-from collab.store.compaction import CompactionPolicy, Compactor, TallyingJournal, UnprovenError, compacted
+from collab.store.compaction import CompactionPolicy, Compactor, UnprovenError, compacted
 from collab.store.history import unpack
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
@@ -160,14 +160,19 @@ def compactor(clock: Clock, **policy: float) -> Compactor:
     return Compactor(MemoryStore(), Sandbox(), clock, CompactionPolicy(**policy))  # type: ignore[arg-type]
 
 
+def rows(count: int, size: int) -> list[tuple[DocumentId, Entry]]:
+    """Return so many rows of NOTES, of so many bytes each."""
+    return [(NOTES, Entry(bytes(size), "ann"))] * count
+
+
 def test_a_document_is_due_by_its_rows() -> None:
     """C3."""
     clock = Clock()
     compactor_ = compactor(clock, rows=3, interval_seconds=10)
 
-    compactor_.grew(NOTES, rows=2, size=10)
+    compactor_.grew(rows(2, size=10))
     assert [] == compactor_.due()
-    compactor_.grew(NOTES, rows=1, size=10)
+    compactor_.grew(rows(1, size=10))
 
     assert [NOTES] == compactor_.due()
 
@@ -177,9 +182,9 @@ def test_a_document_is_due_when_its_updates_outweigh_the_snapshot() -> None:
     compactor_ = compactor(Clock())
     compactor_.loaded(NOTES, [LogRow(1, RowKind.SNAPSHOT, bytes(100_000), "", 0)])
 
-    compactor_.grew(NOTES, rows=1, size=100_000)
+    compactor_.grew(rows(1, size=100_000))
     assert [] == compactor_.due()
-    compactor_.grew(NOTES, rows=1, size=1)
+    compactor_.grew(rows(1, size=1))
 
     assert [NOTES] == compactor_.due()
 
@@ -188,10 +193,10 @@ async def test_a_document_is_compacted_at_most_once_in_an_interval() -> None:
     """C3."""
     clock = Clock()
     compactor_ = compactor(clock, rows=2, interval_seconds=10)
-    compactor_.grew(NOTES, rows=2, size=10)
+    compactor_.grew(rows(2, size=10))
 
     await compactor_.compact(NOTES)
-    compactor_.grew(NOTES, rows=2, size=10)
+    compactor_.grew(rows(2, size=10))
     assert [] == compactor_.due()
     clock.now = 10
 
@@ -218,9 +223,8 @@ async def test_what_is_appended_is_compacted_when_it_is_due(monkeypatch: pytest.
     monkeypatch.setattr(compaction, "PACE_SECONDS", 0.001)
     store, clock = MemoryStore(), Clock()
     compactor_ = Compactor(store, Sandbox(), clock, CompactionPolicy(rows=3))
-    journal = GroupCommitJournal(store)
-    log = TallyingJournal(journal, compactor_)
-    log.append(NOTES, [Entry(update, "ann") for update in typing(7, "abc")], ())
+    journal = GroupCommitJournal(store, on_commit=lambda rows, _: compactor_.grew(rows))
+    journal.append(NOTES, [Entry(update, "ann") for update in typing(7, "abc")], ())
     running = [asyncio.ensure_future(journal.run()), asyncio.ensure_future(compactor_.run())]
     try:
         async with asyncio.timeout(20):

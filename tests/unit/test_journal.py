@@ -64,7 +64,7 @@ class Bench:
             self.store,
             max_bytes=10_000,
             sleep=self.timer.sleep,
-            on_commit=lambda entries, seconds: self.commits.append(entries),
+            on_commit=lambda rows, seconds: self.commits.append(len(rows)),
         )
         self.run = asyncio.ensure_future(self.journal.run())
 

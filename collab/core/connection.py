@@ -44,8 +44,6 @@ class Connection:
     principal: str
     """Whose it is: the author of its rows, and the owner of its client ids."""
     access: Access = Access.EDIT
-    live: bool = False
-    """Whether it gets updates as they come; from its first SyncStep1 on."""
     asked: bool = False
     """Whether a SyncStep1 of ours has not been answered."""
     behind: Behind | None = None

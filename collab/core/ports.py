@@ -7,8 +7,7 @@ and never raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NewType, Protocol
+from typing import NamedTuple, NewType, Protocol
 
 DocumentId = NewType("DocumentId", str)
 """A document's name, as it stands decoded in the URL."""
@@ -17,8 +16,7 @@ Receipt = Callable[[], None]
 """Called once, after everything that was appended up to it is on disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One update on its way into the log: bytes of one author, merged over one turn.
 
     `clients` are the client ids that this room meets for the first time in it, so that the log can

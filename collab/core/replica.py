@@ -1,4 +1,4 @@
-"""One document in memory: the only owner of a pycrdt Doc.
+"""One document in memory: what of it is integrated, and what waits.
 
 pycrdt is never handed an update whose dependencies are missing (hazards P1): what comes too early
 waits out here until they are. So what was let in is what was integrated, and this module keeps the
@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-from pycrdt import Doc, Snapshot, Transaction, get_update
+from pycrdt import get_update
 
 from collab.core.causality import Id
 from collab.core.deletions import DeleteSet
+from collab.core.document import Document
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError, broken, merge
 from collab.core.nesting import MAX_DEPTH, Nesting, check_depth, measure
@@ -26,15 +27,11 @@ from collab.core.waiting import WaitingLimits, WaitingList, WaitingUpdate
 from collab.core.wire import (
     EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
-    Reader,
     decode_state_vector,
     encode_delete_set,
     encode_state_vector,
 )
 from collab.errors import MalformedError
-
-COMMIT_AFTER: Final = 256
-"""Updates in one pycrdt transaction. Measured per keystroke: 10.6 us at 1, 0.7 us at 64 to 256, 1.7 us at 4,096."""
 
 TYPICAL_STRUCT_BYTES: Final = 20
 """Of real documents: 22 in a recorded paper of 260,000 edits."""
@@ -42,9 +39,6 @@ TYPICAL_STRUCT_BYTES: Final = 20
 MAX_POISON: Final = 300
 """Rows of one document that pycrdt may fail on, and that are left out, before it counts as damaged: more
 than may wait, since what waits can be made to fail (R12)."""
-
-SERVER_CLIENT_ID: Final = 1
-"""The client id of every Doc here. None of them ever writes, so it never stands in an update."""
 
 
 class Verdict(Enum):
@@ -59,9 +53,7 @@ class Replica:
     """A document's state, and the updates that wait for a predecessor. Owned by one room."""
 
     def __init__(self, limits: WaitingLimits | None = None) -> None:
-        self._doc: Doc[Any] = Doc(client_id=SERVER_CLIENT_ID)
-        self._transaction: Transaction | None = None
-        self._uncommitted = 0
+        self._document = Document()
         self._limits = limits or WaitingLimits()
         self.state: dict[int, int] = {}
         """The state vector: how many clock ticks of each client are integrated."""
@@ -126,7 +118,7 @@ class Replica:
         self.commit()
         self._halves.add(halves_in(snapshot))
         self.structs = len(snapshot) // TYPICAL_STRUCT_BYTES
-        self.state = decode_state_vector(self._doc.get_state())
+        self.state = decode_state_vector(self._document.state_vector())
         self._nesting = Nesting(depth)
 
     def _load_updates(self, updates: Sequence[bytes], *, one_by_one: bool) -> None:
@@ -149,6 +141,11 @@ class Replica:
             BrokenReplicaError: this replica must be thrown away and loaded again.
         """
         try:
+            if self._goes_on(inspection):
+                self._integrate(update, inspection)
+                if self._waiting:
+                    self._release()
+                return Verdict.INTEGRATED
             return self._take(update, inspection, self._limits)
         except BrokenReplicaError as error:
             if error.culprit is None:
@@ -169,8 +166,12 @@ class Replica:
         Raises:
             MalformedError: it cannot be trimmed.
         """
-        if all(start >= self.state.get(client, 0) for client, start, _ in inspection.runs):
-            return update, inspection
+        for client, start, _ in inspection.runs:
+            if start < self.state.get(client, 0):
+                return self._trim(inspection, update)
+        return update, inspection
+
+    def _trim(self, inspection: Inspection, update: bytes) -> tuple[bytes, Inspection]:
         self._check_halves(inspection)
         try:
             trimmed = get_update(update, self.state_vector())
@@ -205,7 +206,7 @@ class Replica:
     def full_state(self) -> bytes:
         """Return everything integrated, as one update (lib0 v1); cached until the next change."""
         if self._full_state is None:
-            self._full_state = self._encode(EMPTY_STATE_VECTOR) if self.state else EMPTY_UPDATE
+            self._full_state = self._document.encode(EMPTY_STATE_VECTOR) if self.state else EMPTY_UPDATE
         return self._full_state
 
     def diff(self, state_vector: bytes) -> bytes:
@@ -220,13 +221,7 @@ class Replica:
         if state_vector == EMPTY_STATE_VECTOR:
             return self.full_state()
         decode_state_vector(state_vector)
-        return self._encode(state_vector)
-
-    def _encode(self, state_vector: bytes) -> bytes:
-        try:
-            return self._doc.get_update(state_vector)
-        except BaseException as error:
-            raise broken(error) from error
+        return self._document.encode(state_vector)
 
     def digest(self) -> str:
         """Return a hash of the state vector and of all deletions; equal documents have equal digests."""
@@ -234,18 +229,25 @@ class Replica:
         return sha256(content).hexdigest()
 
     def commit(self) -> None:
-        """Close the open pycrdt transaction, which merges neighbours and frees what was deleted.
+        """Close the open pycrdt transaction.
 
         Raises:
             BrokenReplicaError: pycrdt failed.
         """
-        if self._transaction is None:
-            return
-        transaction, self._transaction, self._uncommitted = self._transaction, None, 0
-        try:
-            transaction.__exit__(None, None, None)
-        except BaseException as error:
-            raise broken(error) from error
+        self._document.commit()
+
+    def _goes_on(self, inspection: Inspection) -> bool:
+        """Whether an update is typing: one client goes on where it stopped, beside what is here."""
+        if inspection.deletes or inspection.types or inspection.halves or len(inspection.runs) != 1:
+            return False
+        state = self.state
+        client, start, _ = inspection.runs[0]
+        if start != state.get(client, 0):
+            return False
+        for other, clock in inspection.needs:  # noqa: SIM110 - a generator costs more than the rest of this
+            if clock >= state.get(other, 0):
+                return False
+        return True
 
     def _take(self, update: bytes, inspection: Inspection, limits: WaitingLimits | None = None) -> Verdict:
         if not self._brings_news(inspection):
@@ -317,7 +319,7 @@ class Replica:
 
     def _integrate(self, update: bytes, inspection: Inspection) -> None:
         """Hand pycrdt an update whose dependencies are here, and keep account of it."""
-        if self._halves or inspection.halves:
+        if self._halves.clocks or inspection.halves:
             self._apply_with_emoji(update, inspection)
         else:
             self._apply(update)
@@ -338,8 +340,8 @@ class Replica:
         cut = self._halves.cut_by(inspection)
         if any(half in self._halves for half in cut):
             self.commit()
-            state = tear(self._encode(EMPTY_STATE_VECTOR), cut)
-            self._doc = Doc(client_id=SERVER_CLIENT_ID)
+            state = tear(self._document.encode(EMPTY_STATE_VECTOR), cut)
+            self._document = Document()
             self._apply(state)
             self.commit()
             self._halves.discard(cut)
@@ -347,18 +349,9 @@ class Replica:
         self._halves.add(half for half in inspection.halves if half not in cut)
 
     def _apply(self, update: bytes) -> None:
-        try:
-            if self._transaction is None:
-                self._transaction = self._doc.transaction().__enter__()
-            self._doc.apply_update(update)
-        except BaseException as error:
-            # PanicException is one that `except Exception` lets through (hazards P4).
-            raise broken(error) from error
         self._state_vector = self._full_state = None
         self.version += 1
-        self._uncommitted += 1
-        if self._uncommitted >= COMMIT_AFTER:
-            self.commit()
+        self._document.apply(update)
 
     def _check_nesting(self, inspection: Inspection) -> None:
         depth = self._nesting.depth_with(inspection.types)
@@ -392,7 +385,5 @@ class Replica:
     def _deletions(self, *, fresh: bool = False) -> DeleteSet:
         """Return what is deleted; `fresh` also has what only integration deleted, such as an overwritten key."""
         if self._deleted is None or fresh:
-            # A snapshot of a Doc with an open transaction waits for it, for ever.
-            self.commit()
-            self._deleted = DeleteSet.read(Reader(Snapshot.from_doc(self._doc).encode()))
+            self._deleted = self._document.deletions()
         return self._deleted

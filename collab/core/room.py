@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from collab.core.audience import Audience
 from collab.core.awareness import EMPTY, Awareness
 from collab.core.connection import Access, Behind, Connection, RoomLimits, Trial
 from collab.core.dialects import Dialect
@@ -65,6 +66,7 @@ class Room:
         self._journal = journal
         self._uplink = uplink
         self._wake = wake
+        self._audience = Audience()
         self._awareness: Awareness[Connection] = Awareness(lambda one, other: one.principal == other.principal)
         self._turn = Turn()
         self._awake = False
@@ -95,7 +97,7 @@ class Room:
     def leave(self, connection: Connection) -> None:
         """Forget a connection whose socket is gone; its clients are gone with it (A4)."""
         connection.closed = True
-        connection.live = False
+        self._audience.discard(connection)
         self.connections.discard(connection)
         if self._awareness.leave(connection):
             self._rouse()
@@ -171,6 +173,8 @@ class Room:
     def _may_be_dear(self, inspection: Inspection) -> bool:
         """Whether an update has so many places to insert at that finding them may take long (hazards P7)."""
         loose = inspection.loose
+        if not loose:
+            return False
         limits = self.limits
         return loose > limits.trial_loose_structs or loose * self._replica.structs > limits.trial_steps
 
@@ -211,7 +215,7 @@ class Room:
             connection.behind.owed_step_2 = True
             return
         connection.sink.write(connection.dialect.sync_step_2(self._replica.diff(state_vector)))
-        connection.live = True
+        self._audience.add(connection)
 
     def _receive_awareness(self, connection: Connection, update: bytes) -> None:
         if self._awareness.receive(update, connection, self.now):
@@ -265,19 +269,10 @@ class Room:
         plain = turn.plain(integrated)
         for update in merged([row.data for row in rows] if plain else integrated):
             self._uplink.publish(self.document, update)
-            self._broadcast(update, turn.sole_author if plain else None)
-
-    def _broadcast(self, update: bytes, sole_author: Connection | None) -> None:
-        frames: dict[Dialect, bytes] = {}
-        for connection in self.connections:
-            if not connection.live or connection is sole_author:
-                continue
-            frame = frames.get(connection.dialect)
-            if frame is None:
-                frame = frames[connection.dialect] = connection.dialect.update(update)
-            connection.sink.write(frame)
-        if sole_author is None:
-            self._everybody_heard_at = self.now
+            author = turn.sole_author if plain else None
+            self._audience.send(update, author)
+            if author is None:
+                self._everybody_heard_at = self.now
 
     def _broadcast_presence(self, presence: bytes) -> None:
         """To its senders too: y-websocket 3 takes a link for dead on which it hears nothing (A5)."""
@@ -313,7 +308,8 @@ class Room:
             self._deferred_drains.append(connection)
             return
         behind, connection.behind = connection.behind, None
-        connection.live = behind.was_live or behind.owed_step_2
+        if behind.was_live or behind.owed_step_2:
+            self._audience.add(connection)
         try:
             if behind.owed_step_2:
                 diff = self._replica.diff(behind.state_vector)
@@ -334,8 +330,8 @@ class Room:
         for connection in stalled:
             if connection.behind is None and not connection.closed:
                 state_vector, version = self._replica.state_vector(), self._replica.version
-                connection.behind = Behind(state_vector, version, self.now, connection.live)
-                connection.live = False
+                connection.behind = Behind(state_vector, version, self.now, connection in self._audience)
+                self._audience.discard(connection)
 
     # ---- the passing of time ----
 

@@ -26,14 +26,15 @@ _TORN: Final = "\ufffd\ufffd".encode()
 class Halves:
     """The second halves of the surrogate pairs of a document. Owned by one replica."""
 
-    __slots__ = ("_clocks",)
+    __slots__ = ("clocks",)
 
     def __init__(self) -> None:
-        self._clocks: dict[int, array[int]] = {}
+        self.clocks: dict[int, array[int]] = {}
+        """By client, ascending; empty when the document has no such pair."""
 
     def add(self, halves: Iterable[Id]) -> None:
         for client, clock in halves:
-            clocks = self._clocks.setdefault(client, array("I"))
+            clocks = self.clocks.setdefault(client, array("I"))
             at = bisect_left(clocks, clock)
             if at == len(clocks) or clocks[at] != clock:
                 clocks.insert(at, clock)
@@ -41,23 +42,20 @@ class Halves:
     def discard(self, halves: Iterable[Id]) -> None:
         for client, clock in halves:
             if (client, clock) in self:
-                del self._clocks[client][bisect_left(self._clocks[client], clock)]
+                del self.clocks[client][bisect_left(self.clocks[client], clock)]
 
     def cut_by(self, inspection: Inspection) -> set[Id]:
         """Return the halves, of the document and of the update itself, that the update cuts off."""
         own = inspection.halves
-        if not self._clocks and not own:
+        if not self.clocks and not own:
             return set()
         cuts = set(inspection.cuts)
         for client, start, end in inspection.deletes + inspection.dead:
             cuts |= {(client, start), (client, end)}
         return {cut for cut in cuts if cut in self or cut in own}
 
-    def __bool__(self) -> bool:
-        return bool(self._clocks)
-
     def __contains__(self, half: Id) -> bool:
-        clocks = self._clocks.get(half[0])
+        clocks = self.clocks.get(half[0])
         if clocks is None:
             return False
         at = bisect_left(clocks, half[1])

@@ -5,7 +5,7 @@ Not for: sending it anywhere (`room`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from collab.core.connection import Connection
 from collab.core.merging import BrokenReplicaError, merge
@@ -46,7 +46,13 @@ class Turn:
 
     def rows(self) -> list[Entry]:
         """Return what the log shall keep: one row for each author, and one for each update that waits (C1)."""
-        return [*self._merged_rows(), *self._waiting]
+        rows: list[Entry] = []
+        for author, updates in self._updates.items():
+            clients = tuple(self._clients.get(author, ()))
+            for update in merged(updates):
+                rows.append(Entry(update, author, clients))
+                clients = ()
+        return rows + self._waiting
 
     def plain(self, integrated: Sequence[bytes]) -> bool:
         """Whether the rows say just what was integrated: nothing waits, and nothing was released."""
@@ -56,13 +62,6 @@ class Turn:
     def sole_author(self) -> Connection | None:
         """The one connection that everything came from, if it is one."""
         return next(iter(self._sources)) if len(self._sources) == 1 else None
-
-    def _merged_rows(self) -> Iterator[Entry]:
-        for author, updates in self._updates.items():
-            clients = tuple(self._clients.get(author, ()))
-            for update in merged(updates):
-                yield Entry(update, author, clients)
-                clients = ()
 
 
 def merged(updates: list[bytes]) -> list[bytes]:

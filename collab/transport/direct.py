@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from asyncio import BaseTransport
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from uvicorn._types import ASGISendEvent
@@ -50,12 +51,15 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, with a way past the ASGI queue."""
 
     receiver: Receiver | None = None
+    write: Callable[[bytes], None]
+    """Send bytes that already stand behind their WebSocket header: the transport's own, one call less a peer."""
     close_seconds = 5.0
     """How long a peer may take to answer a close frame."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.boundary = Boundary()
+        self.write = self.transport.write
         self.transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         raw = transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
@@ -80,10 +84,6 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.resume_reading()
-
-    def write(self, frame: bytes) -> None:
-        """Send bytes that already stand behind their WebSocket header."""
-        self.transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame; the connection is cut if the peer does not answer."""

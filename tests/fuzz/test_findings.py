@@ -246,7 +246,7 @@ def test_an_emoji_cut_in_two_says_the_same_to_yjs_and_to_a_late_joiner(updates: 
 
     verdict = late_joiner(judge, updates[:-1], updates[-1], replica.full_state())
 
-    assert replica.state == decode_state_vector(replica._doc.get_state())
+    assert replica.state == decode_state_vector(replica._document.state_vector())
     assert not verdict["served"]
     assert verdict["vector"] == verdict["servedVector"]
 

@@ -169,7 +169,7 @@ def _let_in(base: Sequence[bytes], one: bytes) -> tuple[Case, Verdict] | str | N
         return None
     except BrokenReplicaError as error:
         return "pycrdt wants a type for a parent" if PARENT in str(error) else f"pycrdt failed: {error}"
-    if replica.state != decode_state_vector(replica._doc.get_state()):
+    if replica.state != decode_state_vector(replica._document.state_vector()):
         return "pycrdt has other clocks"
     if len(one) % 2:
         try:

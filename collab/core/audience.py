@@ -1,11 +1,11 @@
-"""Who gets a room's updates as they come, each protocol in one frame made once.
+"""Frames for many peers at once, made once for each protocol; and who gets a room's updates as they come.
 
-Not for: deciding who that is (`room`), or presence, which goes to everybody.
+Not for: deciding who that is, or what there is to say (`room`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from collab.core.connection import Connection
 from collab.core.dialects import Dialect
@@ -41,3 +41,13 @@ class Audience:
             for connection, write in peers.items():
                 if connection is not author:
                     write(frame)
+
+
+def tell(connections: Iterable[Connection], say: Callable[[Dialect], bytes]) -> None:
+    """Send each of these connections what `say` makes of it in its protocol."""
+    frames: dict[Dialect, bytes] = {}
+    for connection in connections:
+        frame = frames.get(connection.dialect)
+        if frame is None:
+            frame = frames[connection.dialect] = say(connection.dialect)
+        connection.sink.write(frame)

@@ -33,6 +33,8 @@ class Behind:
     was_live: bool
     owed_step_2: bool = False
     """Whether it sent a SyncStep1 meanwhile; the state vector is that one's then."""
+    owed_status: bytes | None = None
+    """The last sync status that fell due meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +50,8 @@ class Connection:
     """Whether a SyncStep1 of ours has not been answered."""
     behind: Behind | None = None
     """Set while its sink is full."""
+    refused: bool = False
+    """Whether an edit of it was refused, so that it is never told that all is saved."""
     closed: bool = False
 
 
@@ -75,7 +79,13 @@ class RoomLimits:
     """So is one with more places to insert at: 2,000 in 12 KB stalled the loop for 1.8 s."""
     trial_steps: int = 2_000_000
     """And one that may walk over so many structs: at 10 to 50 ns each that is up to 100 ms."""
+    unknown_clients: int = 10_000
+    """Clients in a SyncStep1 beyond those of the document: the sessions that somebody wrote in offline."""
     lag_seconds: float = 120.0
     """How long a peer may not read before it is closed."""
     deferred_bytes: int = 1 << 20
     """What connections may send while the document is being read again."""
+
+    def may_be_dear(self, loose: int, structs: int) -> bool:
+        """Whether finding so many places to insert at, among so many structs, may take long (hazards P7)."""
+        return loose > 0 and (loose > self.trial_loose_structs or loose * structs > self.trial_steps)

@@ -31,16 +31,21 @@ class Dialect(Protocol):
 
     def awareness(self, update: bytes) -> bytes: ...
 
+    def sync_status(self, token: bytes) -> bytes:
+        """Tell a client that all is on disk that it sent before `token`."""
+
     def refusal(self, reason: str) -> bytes:
         """Tell a client that its edit was not taken, without closing."""
 
 
 _SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
+_SYNC_STATUS: Final = 102
+"""y-sweet's: a client sends a version, and gets it back when everything before it is saved."""
 _SYNC_KINDS: Final = (Kind.SYNC_STEP_1, Kind.SYNC_STEP_2, Kind.UPDATE)
 
 
 class YWebsocket:
-    """The framing of y-websocket 1 to 3: one document a socket, one message a frame."""
+    """The framing of y-websocket 1 to 3, with y-sweet's sync status: one document a socket, one message a frame."""
 
     __slots__ = ()
 
@@ -66,6 +71,8 @@ class YWebsocket:
             return Kind.AWARENESS
         if outer == _QUERY_AWARENESS:
             return Kind.QUERY_AWARENESS
+        if outer == _SYNC_STATUS:
+            return Kind.SYNC_STATUS
         raise MalformedError(f"unknown message type {outer}")
 
     def sync_step_1(self, state_vector: bytes) -> bytes:
@@ -79,6 +86,9 @@ class YWebsocket:
 
     def awareness(self, update: bytes) -> bytes:
         return frame(var_uint(_AWARENESS) + var_bytes(update))
+
+    def sync_status(self, token: bytes) -> bytes:
+        return frame(var_uint(_SYNC_STATUS) + var_bytes(token))
 
     def refusal(self, reason: str) -> bytes:
         return frame(bytes((_AUTH, 0)) + var_string(reason))

@@ -12,26 +12,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from collab.core.audience import Audience
+from collab.core.audience import Audience, tell
 from collab.core.awareness import EMPTY, Awareness
 from collab.core.connection import Access, Behind, Connection, RoomLimits, Trial
-from collab.core.dialects import Dialect
+from collab.core.deferred import Deferred
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.replica import Replica, Verdict
 from collab.core.turn import Turn, merged
 from collab.core.wire import Kind, decode_state_vector
-from collab.errors import CollabError, ForbiddenError, ForeignClientError, LagError, MalformedError, UnavailableError
+from collab.errors import (
+    CollabError,
+    ForbiddenError,
+    ForeignClientError,
+    LagError,
+    MalformedError,
+    TooLargeError,
+    UnavailableError,
+)
+
+MAX_TOKEN_BYTES: Final = 16
+"""Of a sync status. It is kept until the commit; y-sweet's is a version of at most eight bytes."""
 
 KEEPALIVE_SECONDS: Final = 20.0
 """y-websocket 3 and Hocuspocus drop a link on which nothing arrived for 30 s."""
-
-
-MAX_UNKNOWN_CLIENTS: Final = 10_000
-"""Clients in a SyncStep1 beyond those of the document: the sessions that somebody wrote in offline."""
 
 
 class Room:
@@ -71,9 +79,7 @@ class Room:
         self._turn = Turn()
         self._awake = False
         self._broken = False
-        self._deferred: list[tuple[Connection, bytes]] = []
-        self._deferred_bytes = 0
-        self._deferred_drains: list[Connection] = []
+        self._deferred = Deferred(self.limits.deferred_bytes)
         self._stalled: list[Connection] = []
         self._clients_seen: set[int] = set()
         self._everybody_heard_at: float | None = None
@@ -125,7 +131,7 @@ class Room:
             return None
         try:
             if self._broken:
-                self._defer(connection, data)
+                self._deferred.message(connection, data)
                 return None
             kind, body = connection.dialect.decode(data)
             if kind is Kind.UPDATE or kind is Kind.SYNC_STEP_2:
@@ -133,7 +139,10 @@ class Room:
             if kind is Kind.SYNC_STEP_1:
                 self._receive_state_vector(connection, body)
             elif kind is Kind.AWARENESS:
-                self._receive_awareness(connection, body)
+                if self._awareness.receive(body, connection, self.now):
+                    self._rouse()
+            elif kind is Kind.SYNC_STATUS:
+                self._receive_sync_status(connection, body)
             else:
                 self._tell_everyone(connection)
         except BrokenReplicaError as error:
@@ -165,18 +174,10 @@ class Room:
         if len(update) > self.limits.trial_bytes:
             return Trial(connection, kind, update, self._replica.full_state())
         inspection = read(update)
-        if self._may_be_dear(inspection) and not self._replica.knows(inspection):
+        if self.limits.may_be_dear(inspection.loose, self._replica.structs) and not self._replica.knows(inspection):
             return Trial(connection, kind, update, self._replica.full_state())
         self._take(connection, kind, update, inspection)
         return None
-
-    def _may_be_dear(self, inspection: Inspection) -> bool:
-        """Whether an update has so many places to insert at that finding them may take long (hazards P7)."""
-        loose = inspection.loose
-        if not loose:
-            return False
-        limits = self.limits
-        return loose > limits.trial_loose_structs or loose * self._replica.structs > limits.trial_steps
 
     def _take(self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection) -> None:
         if kind is Kind.SYNC_STEP_2:
@@ -207,7 +208,7 @@ class Room:
             self._break(self._replica.failure, None)
 
     def _receive_state_vector(self, connection: Connection, state_vector: bytes) -> None:
-        decode_state_vector(state_vector, len(self._replica.state) + MAX_UNKNOWN_CLIENTS)
+        decode_state_vector(state_vector, len(self._replica.state) + self.limits.unknown_clients)
         self.settle()
         if connection.behind is not None:
             # It does not read: what it asks for now is all that it will get when it does.
@@ -217,9 +218,19 @@ class Room:
         connection.sink.write(connection.dialect.sync_step_2(self._replica.diff(state_vector)))
         self._audience.add(connection)
 
-    def _receive_awareness(self, connection: Connection, update: bytes) -> None:
-        if self._awareness.receive(update, connection, self.now):
-            self._rouse()
+    def _receive_sync_status(self, connection: Connection, token: bytes) -> None:
+        """Return `token` when all that the connection sent before it is on disk (R23)."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TooLargeError("the token of a sync status", len(token), MAX_TOKEN_BYTES)
+        if not connection.refused:  # else something that it sent never will be on any disk
+            self.settle()
+            self._journal.append(self.document, (), (partial(self._saved, connection, token),))
+
+    def _saved(self, connection: Connection, token: bytes) -> None:
+        if not connection.closed and self._reads(connection):
+            connection.sink.write(connection.dialect.sync_status(token))
+        elif connection.behind is not None:
+            connection.behind.owed_status = token
 
     def _tell_everyone(self, connection: Connection) -> None:
         everyone = self._awareness.everyone()
@@ -228,7 +239,10 @@ class Room:
 
     def _refuse_edit(self, connection: Connection, inspection: Inspection) -> None:
         """A reader's edit stops here; only what says nothing new goes unremarked (R7)."""
-        if not self._replica.knows(inspection) and self._reads(connection):
+        if self._replica.knows(inspection):
+            return
+        connection.refused = True
+        if self._reads(connection):
             connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
 
     def _check_owner(self, connection: Connection, client: int) -> None:
@@ -276,14 +290,7 @@ class Room:
 
     def _broadcast_presence(self, presence: bytes) -> None:
         """To its senders too: y-websocket 3 takes a link for dead on which it hears nothing (A5)."""
-        frames: dict[Dialect, bytes] = {}
-        for connection in self.connections:
-            if connection.behind is not None:
-                continue
-            frame = frames.get(connection.dialect)
-            if frame is None:
-                frame = frames[connection.dialect] = connection.dialect.awareness(presence)
-            connection.sink.write(frame)
+        tell((each for each in self.connections if each.behind is None), lambda dialect: dialect.awareness(presence))
         self._everybody_heard_at = self.now
 
     def _rouse(self) -> None:
@@ -300,12 +307,12 @@ class Room:
 
     def drained(self, connection: Connection) -> None:
         """Bring a connection up to date that reads again: one diff, and everybody who is here (R10)."""
-        if connection in self._stalled:
+        with suppress(ValueError):
             self._stalled.remove(connection)
         if connection.closed or connection.behind is None:
             return
         if self._broken:
-            self._deferred_drains.append(connection)
+            self._deferred.drained(connection)
             return
         behind, connection.behind = connection.behind, None
         if behind.was_live or behind.owed_step_2:
@@ -319,6 +326,8 @@ class Room:
                 connection.sink.write(connection.dialect.update(diff))
         except BrokenReplicaError as error:
             self._break(error, connection)
+        if behind.owed_status is not None:
+            connection.sink.write(connection.dialect.sync_status(behind.owed_status))
         self._tell_everyone(connection)
 
     def _fall_behind(self) -> None:
@@ -372,11 +381,10 @@ class Room:
                 # It may have integrated what never came into the log, and asked newcomers for the rest only.
                 connection.asked = False
                 self._ask(connection)
-        deferred, self._deferred, self._deferred_bytes = self._deferred, [], 0
-        drains, self._deferred_drains = self._deferred_drains, []
-        for connection in drains:
+        drained, messages = self._deferred.take()
+        for connection in drained:
             self.drained(connection)
-        for connection, data in deferred:
+        for connection, data in messages:
             if self.receive(connection, data) is not None:
                 # Nobody is here to carry out the trial; the client sends it again.
                 self.close(connection, UnavailableError("the document was read again"))
@@ -388,9 +396,3 @@ class Room:
         if offender is not None:
             self.close(offender, MalformedError(str(error)))
         self._wake(self)
-
-    def _defer(self, connection: Connection, data: bytes) -> None:
-        self._deferred_bytes += len(data)
-        if self._deferred_bytes > self.limits.deferred_bytes:
-            raise UnavailableError("the document is being read again, and too much waits for it already")
-        self._deferred.append((connection, data))

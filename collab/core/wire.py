@@ -35,6 +35,7 @@ class Kind(IntEnum):
     UPDATE = 2
     AWARENESS = 3
     QUERY_AWARENESS = 4
+    SYNC_STATUS = 5
 
 
 class Message(NamedTuple):

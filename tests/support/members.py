@@ -55,6 +55,10 @@ class Member:
         """Send an update; the turn goes on."""
         self.send_raw(b"\x00" + bytes((kind,)) + var_bytes(update))
 
+    def ask_whether_saved(self, token: bytes) -> None:
+        """Send a sync status."""
+        self.send_raw(b"\x66" + var_bytes(token))
+
     def ask(self, state_vector: bytes = EMPTY_STATE_VECTOR) -> None:
         """Send a SyncStep1."""
         self.say(state_vector, Kind.SYNC_STEP_1)
@@ -92,6 +96,11 @@ class Member:
     @property
     def updates(self) -> list[bytes]:
         return self.received_of(Kind.UPDATE)
+
+    @property
+    def saved(self) -> list[bytes]:
+        """The sync statuses that came back."""
+        return [Reader(message, 1).var_bytes() for message in self.sink.messages if message[0] == 0x66]
 
     @property
     def closed_with(self) -> int | None:

@@ -16,6 +16,7 @@ HEADS = {
     Kind.SYNC_STEP_2: b"\x00\x01",
     Kind.UPDATE: b"\x00\x02",
     Kind.AWARENESS: b"\x01",
+    Kind.SYNC_STATUS: b"\x66",
 }
 
 
@@ -28,6 +29,8 @@ def slowly(data: bytes) -> Message | None:
             kind, body = Kind.QUERY_AWARENESS, b""
         elif outer == 1:
             kind, body = Kind.AWARENESS, reader.var_bytes()
+        elif outer == 102:
+            kind, body = Kind.SYNC_STATUS, reader.var_bytes()
         elif outer == 0:
             kind, body = Kind(reader.var_uint()), reader.var_bytes()
         else:
@@ -97,6 +100,7 @@ def test_what_is_written_is_read_again(examples: int) -> None:
         Kind.SYNC_STEP_2: Y_WEBSOCKET.sync_step_2,
         Kind.UPDATE: Y_WEBSOCKET.update,
         Kind.AWARENESS: Y_WEBSOCKET.awareness,
+        Kind.SYNC_STATUS: Y_WEBSOCKET.sync_status,
     }
 
     @for_all(examples, st.sampled_from(list(writers)), st.binary(max_size=300))

@@ -22,7 +22,7 @@ from collab.auth.base import AnonymousAuthenticator, Authenticator
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, ConfigurationError, UnavailableError
-from collab.http import documents, operations, page
+from collab.http import documents, metrics, operations, page
 from collab.http.dependencies import Services
 from collab.hub import Hub, HubLimits
 from collab.relay.null import NullRelay
@@ -50,6 +50,7 @@ class Collab:
         self._services: Services | None = None
         self.router = APIRouter()
         self.router.include_router(operations.router(self.services))
+        self.router.include_router(metrics.router(self.services))
         self.router.include_router(documents.router(self.services))
         self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services)))
         self.router.include_router(page.router())
@@ -94,7 +95,7 @@ class Collab:
             store,
             interval_seconds=settings.journal_interval_seconds,
             max_bytes=settings.journal_max_bytes,
-            on_commit=lambda rows, seconds: compactor.grew(rows),
+            on_commit=compactor.grew,
         )
         limits = HubLimits(
             linger_seconds=settings.linger_seconds,

@@ -7,6 +7,7 @@ of docs/spec.md.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ import structlog
 
 from collab.core.ports import DocumentId, Entry, Journal, Receipt
 from collab.errors import UnavailableError
+from collab.measures import Distribution
 from collab.store.base import Store
 
 _FIRST_RETRY_SECONDS = 0.1
@@ -34,9 +36,11 @@ class _Batch:
     rows: list[tuple[DocumentId, Entry]] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     documents: set[DocumentId] = field(default_factory=set)
+    appended_at: list[float] = field(default_factory=list)
     bytes: int = 0
 
-    def add(self, document: DocumentId, entries: Sequence[Entry]) -> None:
+    def add(self, document: DocumentId, entries: Sequence[Entry], now: float) -> None:
+        self.appended_at.append(now)
         for entry in entries:
             self.rows.append((document, entry))
             self.bytes += _OVERHEAD_BYTES + len(entry.data)
@@ -50,6 +54,7 @@ class _Batch:
         self.rows += later.rows
         self.receipts += later.receipts
         self.documents |= later.documents
+        self.appended_at += later.appended_at
         self.bytes += later.bytes
 
 
@@ -66,17 +71,24 @@ class GroupCommitJournal(Journal):
         *,
         interval_seconds: float = 0.010,
         max_bytes: int = 64 * 1024 * 1024,
-        on_commit: Callable[[Rows, float], None] = lambda rows, seconds: None,
+        on_commit: Callable[[Rows], None] = lambda rows: None,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Write to `store` at most once in `interval_seconds`.
 
-        `on_commit` hears of each transaction: what was written, and how many seconds that took.
+        `on_commit` hears what each transaction wrote.
         """
+        self.saved = Distribution()
+        """Seconds from `append` until it was on disk."""
+        self.commits = Distribution()
+        """Seconds that transactions took."""
+        self.rows_written = 0
         self._store = store
         self._interval_seconds = interval_seconds
         self._max_bytes = max_bytes
         self._on_commit = on_commit
+        self._clock = clock
         self._sleep = sleep
         self._pending = _Batch()
         self._committing = _Batch()
@@ -86,7 +98,12 @@ class GroupCommitJournal(Journal):
     @property
     def full(self) -> bool:
         """Whether so much is waiting that rooms must refuse writes."""
-        return self._pending.bytes + self._committing.bytes >= self._max_bytes
+        return self.pending_bytes >= self._max_bytes
+
+    @property
+    def pending_bytes(self) -> int:
+        """What is kept in memory until it is on disk, overhead included."""
+        return self._pending.bytes + self._committing.bytes
 
     @property
     def problem(self) -> str | None:
@@ -95,7 +112,7 @@ class GroupCommitJournal(Journal):
 
     def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
         if entries:
-            self._pending.add(document, entries)
+            self._pending.add(document, entries, self._clock())
             self._pending.await_by(receipts)
             self._work.set()
         elif document in self._pending.documents:
@@ -160,8 +177,7 @@ class GroupCommitJournal(Journal):
         batch = self._committing = self._pending
         self._pending = _Batch()
         self._work.clear()
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = self._clock()
         writing = asyncio.ensure_future(self._store.append(batch.rows))
         cancelled = await _outlast(writing)
         self._committing = _Batch()
@@ -172,7 +188,7 @@ class GroupCommitJournal(Journal):
             if not isinstance(error, UnavailableError):
                 raise
         else:
-            self._finish(batch, loop.time() - started)
+            self._finish(batch, started)
         if cancelled is not None:
             raise cancelled
         return self._problem is None
@@ -187,13 +203,18 @@ class GroupCommitJournal(Journal):
             _log.error("cannot write", problem=problem, entries=len(batch.rows))
         self._problem = problem
 
-    def _finish(self, batch: _Batch, seconds: float) -> None:
+    def _finish(self, batch: _Batch, started: float) -> None:
         if self._problem is not None:
             _log.info("writing again", entries=len(batch.rows))
         self._problem = None
         for receipt in batch.receipts:
             _call(receipt)
-        self._on_commit(batch.rows, seconds)
+        now = self._clock()
+        self.commits.add(now - started)
+        for appended_at in batch.appended_at:
+            self.saved.add(now - appended_at)
+        self.rows_written += len(batch.rows)
+        self._on_commit(batch.rows)
 
 
 async def _outlast(task: asyncio.Future[None]) -> asyncio.CancelledError | None:

@@ -223,7 +223,7 @@ async def test_what_is_appended_is_compacted_when_it_is_due(monkeypatch: pytest.
     monkeypatch.setattr(compaction, "PACE_SECONDS", 0.001)
     store, clock = MemoryStore(), Clock()
     compactor_ = Compactor(store, Sandbox(), clock, CompactionPolicy(rows=3))
-    journal = GroupCommitJournal(store, on_commit=lambda rows, _: compactor_.grew(rows))
+    journal = GroupCommitJournal(store, on_commit=compactor_.grew)
     journal.append(NOTES, [Entry(update, "ann") for update in typing(7, "abc")], ())
     running = [asyncio.ensure_future(journal.run()), asyncio.ensure_future(compactor_.run())]
     try:

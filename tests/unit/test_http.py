@@ -155,3 +155,20 @@ async def test_the_api_describes_itself(client: httpx.AsyncClient) -> None:
 
     assert {"/api/documents/{id}", "/api/documents/{id}/export", "/healthz", "/readyz"} <= set(described["paths"])
     assert 200 == (await client.get("/api/docs")).status_code
+
+
+async def test_the_metrics_are_prometheus_text(running: tuple[httpx.AsyncClient, Any]) -> None:
+    """J10."""
+    client, services = running
+    services.journal.append(DocumentId("notes"), [Entry(HELLO, "ann")], ())
+    await services.journal.flush(timeout_seconds=5)
+
+    answer = await client.get("/metrics")
+
+    figures = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 1 == float(figures["collab_log_rows_total"])
+    assert 1 == float(figures["collab_saved_seconds_count"])
+    assert 1 == float(figures['collab_saved_seconds_bucket{le="+Inf"}'])
+    assert 0 == float(figures["collab_connections"])
+    assert "process_resident_memory_bytes" in figures

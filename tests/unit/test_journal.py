@@ -58,13 +58,15 @@ class Bench:
     def __init__(self) -> None:
         self.store = FaultyStore()
         self.timer = Timer()
+        self.now = 0.0
         self.commits: list[int] = []
         self.called: list[str] = []
         self.journal = GroupCommitJournal(
             self.store,
             max_bytes=10_000,
+            clock=lambda: self.now,
             sleep=self.timer.sleep,
-            on_commit=lambda rows, seconds: self.commits.append(len(rows)),
+            on_commit=lambda rows: self.commits.append(len(rows)),
         )
         self.run = asyncio.ensure_future(self.journal.run())
 
@@ -147,6 +149,21 @@ async def test_receipts_follow_the_commit(bench: Bench) -> None:
     await turns()
 
     assert ["first", "second", "third"] == bench.called
+
+
+async def test_the_time_until_an_edit_is_saved_is_measured(bench: Bench) -> None:
+    """J10: also over transactions that failed."""
+    bench.store.failure = UnavailableError("the disk is full")
+    bench.append(b"1")
+    await turns()
+    bench.now, bench.store.failure = 3.0, None
+    bench.append(b"2")
+    bench.timer.end()
+    await turns()
+
+    assert (2, 3.0) == (bench.journal.saved.count, bench.journal.saved.sum)
+    assert (1, 2) == (bench.journal.commits.count, bench.journal.rows_written)
+    assert 0 == bench.journal.pending_bytes
 
 
 async def test_a_receipt_without_entries_waits_for_the_transaction_under_way(bench: Bench) -> None:

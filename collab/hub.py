@@ -291,9 +291,9 @@ def replica_of(document: DocumentId, rows: Sequence[LogRow], limits: WaitingLimi
     """
     snapshots = [row for row in rows if row.kind is RowKind.SNAPSHOT]
     updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
-    depth = max((row.depth for row in snapshots), default=0)
+    surveys = [row.survey for row in snapshots if row.survey is not None]
     try:
-        return Replica.load([row.data for row in snapshots], updates, depth, limits)
+        return Replica.load([row.data for row in snapshots], updates, surveys, limits)
     except UnavailableError:
         raise
     except CollabError as error:

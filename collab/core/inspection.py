@@ -15,20 +15,13 @@ from enum import Enum
 from typing import Final, NamedTuple, NoReturn
 
 from collab.core.causality import Emoji, Id, Place, Struct, reach
+from collab.core.placement import Placement, Stretch
 from collab.core.values import DELETED, EMBED, FORMAT, READERS, STRING, TYPE, XML_ELEMENT, XML_HOOK, XML_TEXT
 from collab.core.wire import MAX_CLOCK, MAX_SAFE_INTEGER, Reader
 from collab.errors import MalformedError
 
 Run = tuple[int, int, int]
 """(client id, first clock, clock after the last)."""
-
-
-class NestedType(NamedTuple):
-    """A shared type that an update creates inside another."""
-
-    id: Id
-    place: Place
-    reference: Id | None
 
 
 class RootKind(Enum):
@@ -52,7 +45,10 @@ class Inspection(NamedTuple):
     """What it deletes by its delete set."""
     dead: tuple[Run, ...] = ()
     """Those of its own runs that arrive deleted (GC and ContentDeleted)."""
-    types: tuple[NestedType, ...] = ()
+    types: int = 0
+    """How many shared types it makes."""
+    stretches: tuple[Stretch, ...] = ()
+    """Where its elements stand. Those before a client's first stretch continue that client's elements."""
     roots: tuple[tuple[str, RootKind], ...] = ()
     """What it puts directly into a root by name; only the first element of a root must."""
     structs: int = 1
@@ -129,16 +125,16 @@ def _keystroke(update: bytes) -> Inspection | None:
         return None
     needs: tuple[Id, ...] = ()
     cuts: tuple[Id, ...] = ()
-    loose = 0
+    stretches: tuple[Stretch, ...] = ()
     if left_client != client:
         needs = ((left_client, left_clock),)
         cuts = ((left_client, left_clock + 1),)
-        loose = 1
+        stretches = ((client, clock, (left_client, left_clock), 0, False),)
     elif left_clock != clock - 1:
         if left_clock >= clock:
             return None
         cuts = ((left_client, left_clock + 1),)
-        loose = 1
+        stretches = ((client, clock, (left_client, left_clock), 0, False),)
     if info == _STRING_BETWEEN:
         right_client, right_clock = numbers[4], numbers[5]
         cuts = (*cuts, (right_client, right_clock))
@@ -151,7 +147,7 @@ def _keystroke(update: bytes) -> Inspection | None:
             needs = ((right_client, right_clock),)
         if right_client == left_client and right_clock == left_clock:
             return None
-    return Inspection(((client, clock, clock + length),), needs, cuts=cuts, loose=loose)
+    return Inspection(((client, clock, clock + length),), needs, cuts=cuts, stretches=stretches, loose=len(stretches))
 
 
 # ---- everything ----
@@ -171,12 +167,12 @@ class Parser(Reader):
     """One pass over an update, collecting what `Inspection` tells."""
 
     __slots__ = (
-        "around",
         "cuts",
         "dead",
         "emoji",
         "loose",
         "needs",
+        "placement",
         "record",
         "recorded",
         "roots",
@@ -190,10 +186,9 @@ class Parser(Reader):
         self.runs: list[Run] = []
         self.needs: dict[int, int] = {}
         self.dead: list[Run] = []
-        self.types: list[NestedType] = []
+        self.placement = Placement()
         self.roots: dict[str, RootKind] = {}
-        self.structs = self.loose = 0
-        self.around: tuple[Place, Id | None] = (Place.ROOT, None)
+        self.structs = self.types = self.loose = 0
         self.cuts: list[Id] = []
         self.emoji: list[Emoji] = []
         self.record = False
@@ -220,7 +215,8 @@ class Parser(Reader):
             tuple(self.needs.items()),
             deletes,
             tuple(self.dead),
-            tuple(self.types),
+            self.types,
+            self.placement.stretches(),
             tuple(self.roots.items()),
             self.structs,
             tuple(self.cuts),
@@ -230,7 +226,6 @@ class Parser(Reader):
 
     def _client(self, client: int, clock: int, count: int) -> None:
         start = clock
-        self.around = Place.BESIDE, (client, clock - 1)
         for _ in range(count):
             begin = self.position
             info = self.byte()
@@ -238,7 +233,6 @@ class Parser(Reader):
             place = None
             if info in (GC, SKIP):
                 length = self.var_uint()
-                self.around = Place.BESIDE, (client, clock + length - 1)
             else:
                 place, refs, length = self._item(info, client, clock)
             end = clock + length
@@ -249,6 +243,7 @@ class Parser(Reader):
             if info == SKIP:
                 if clock > start:
                     self.runs.append((client, start, clock))
+                    self.placement.leave(client, clock)
                 start = end
             elif info == GC or info & 0x1F == DELETED:
                 self.dead.append((client, clock, end))
@@ -257,6 +252,8 @@ class Parser(Reader):
             clock = end
         if clock > start:
             self.runs.append((client, start, clock))
+            if self.record:  # others may refer to what follows
+                self.placement.leave(client, clock)
         self.structs += count
 
     def _item(self, info: int, client: int, clock: int) -> tuple[Place, tuple[Id, ...], int]:
@@ -301,10 +298,11 @@ class Parser(Reader):
                 self._refuse(f"client {client} at clock {clock} refers to its own future")
         if place is not Place.BESIDE or reference != (client, clock - 1):
             self.loose += 1
-            self.around = place, reference
-        if content == TYPE:
-            # Of elements that continue one another, the first tells where all of them are.
-            self.types.append(NestedType((client, clock), *self.around))
+            inside = place is Place.INSIDE
+            self.placement.begin(client, clock, reference, inside=inside, typed=content == TYPE)
+        elif content == TYPE:
+            self.placement.go_on_with_type(client, clock)
+        self.types += content == TYPE
         if content == STRING:
             return place, tuple(refs), self._string(client, clock)
         read_content = READERS.get(content)

@@ -20,9 +20,10 @@ from collab.core.deletions import DeleteSet
 from collab.core.document import Document
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError, broken, merge
-from collab.core.nesting import MAX_DEPTH, Nesting, check_depth, measure
+from collab.core.nesting import check_depth
 from collab.core.partition import split
-from collab.core.surrogates import Halves, halves_in, tear
+from collab.core.surrogates import tear
+from collab.core.survey import recall, survey
 from collab.core.waiting import WaitingLimits, WaitingList, WaitingUpdate
 from collab.core.wire import (
     EMPTY_STATE_VECTOR,
@@ -66,8 +67,7 @@ class Replica:
         self.failure: BrokenReplicaError | None = None
         """Set when what had waited broke pycrdt: this replica must be thrown away and loaded again."""
         self._deleted: DeleteSet | None = None
-        self._nesting = Nesting()
-        self._halves = Halves()
+        self._nesting, self._halves = recall(())
         self._waiting = WaitingList()
         self._integrated: list[bytes] = []
         self._state_vector: bytes | None = None
@@ -78,7 +78,7 @@ class Replica:
         cls,
         snapshots: Sequence[bytes],
         updates: Sequence[bytes],
-        depth: int = 0,
+        surveys: Sequence[bytes] = (),
         limits: WaitingLimits | None = None,
     ) -> Replica:
         """Return the document that these rows of its log are.
@@ -86,7 +86,7 @@ class Replica:
         Args:
             snapshots: complete states, verified when they were written; not inspected again.
             updates: what clients sent since, in any order.
-            depth: how deep the shared types of the snapshots are nested.
+            surveys: what was kept with each snapshot; without them the snapshots are read, which takes long.
             limits: for what will be admitted later; what waits in the log is not refused.
 
         Raises:
@@ -96,7 +96,7 @@ class Replica:
         poison: set[bytes] = set()
         while len(poison) < MAX_POISON:
             replica = cls(limits)
-            replica._load_snapshots(snapshots, depth)
+            replica._load_snapshots(snapshots, surveys)
             try:
                 replica._load_updates([update for update in updates if update not in poison], one_by_one=bool(poison))
             except BrokenReplicaError as error:
@@ -110,22 +110,22 @@ class Replica:
             return replica
         raise BrokenReplicaError(f"pycrdt fails on {MAX_POISON} rows and more")
 
-    def _load_snapshots(self, snapshots: Sequence[bytes], depth: int) -> None:
+    def _load_snapshots(self, snapshots: Sequence[bytes], surveys: Sequence[bytes]) -> None:
         if not snapshots:
             return
         snapshot = merge(snapshots)
         self._apply(snapshot)
         self.commit()
-        self._halves.add(halves_in(snapshot))
         self.structs = len(snapshot) // TYPICAL_STRUCT_BYTES
         self.state = decode_state_vector(self._document.state_vector())
-        self._nesting = Nesting(depth)
+        complete = len(surveys) == len(snapshots)
+        self._nesting, self._halves = recall(surveys if complete else [survey(snapshot)])
 
     def _load_updates(self, updates: Sequence[bytes], *, one_by_one: bool) -> None:
         if updates and (one_by_one or not self._take_at_once(updates)):
             for update in updates:
                 try:
-                    self._take(update, read(update))
+                    self._take(*self._new_in(update, read(update)))
                     if one_by_one:
                         self.commit()  # as the room did that took them
                 except BrokenReplicaError as error:
@@ -238,7 +238,7 @@ class Replica:
 
     def _goes_on(self, inspection: Inspection) -> bool:
         """Whether an update is typing: one client goes on where it stopped, beside what is here."""
-        if inspection.deletes or inspection.types or inspection.halves or len(inspection.runs) != 1:
+        if inspection.deletes or inspection.stretches or inspection.halves or len(inspection.runs) != 1:
             return False
         state = self.state
         client, start, _ = inspection.runs[0]
@@ -257,7 +257,7 @@ class Replica:
         missing = self._missing(inspection)
         if missing is None:
             if limits and inspection.types:
-                self._check_nesting(inspection)
+                check_depth(self._nesting.depth_with(inspection.stretches))
             self._integrate(update, inspection)
             if self._waiting:
                 self._release()
@@ -284,8 +284,16 @@ class Replica:
             return False  # one of them cannot be read: which one, reading them one by one tells
         if self._missing(inspection) is not None:
             return False
-        self._integrate(merged, inspection)
+        self._integrate(*self._new_in(merged, inspection))
         return True
+
+    def _new_in(self, update: bytes, inspection: Inspection) -> tuple[bytes, Inspection]:
+        """Return a row of the log without the structs that are known: what it says of them is not believed (R21)."""
+        repeats = any(start < self.state.get(client, 0) for client, start, _ in inspection.runs)
+        if not repeats or self._missing(inspection) is not None:
+            return update, inspection
+        ready, _ = split(update, self.state)
+        return ready, read(ready)
 
     def _missing(self, inspection: Inspection) -> Id | None:
         """Return the first (client, clock) that must be integrated before this update, if any."""
@@ -324,14 +332,14 @@ class Replica:
         else:
             self._apply(update)
         state = self.state
+        if inspection.stretches:
+            self._nesting.add(inspection.stretches, state)
         for client, _, end in inspection.runs:
             if end > state.get(client, 0):
                 state[client] = end
         if self._deleted is not None:
             for run in inspection.deletes + inspection.dead:
                 self._deleted.add(*run)
-        if inspection.types:
-            self._nesting.add(inspection.types)
         self.structs += inspection.structs
         self._integrated.append(update)
 
@@ -352,13 +360,6 @@ class Replica:
         self._state_vector = self._full_state = None
         self.version += 1
         self._document.apply(update)
-
-    def _check_nesting(self, inspection: Inspection) -> None:
-        depth = self._nesting.depth_with(inspection.types)
-        if depth > MAX_DEPTH:
-            self._nesting = Nesting(measure(self.full_state()))
-            depth = self._nesting.depth_with(inspection.types)
-        check_depth(depth)
 
     def _keep(self, update: bytes, whole: bytes) -> None:
         inspection = read(update)

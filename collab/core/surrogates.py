@@ -9,17 +9,15 @@ before the cut is applied. Not for: other characters; they are one element each.
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from collab.core.causality import Id
 from collab.core.inspection import Inspection, Parser
 from collab.core.wire import var_uint
 
-_PAIR: Final = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _TORN: Final = "\ufffd\ufffd".encode()
 
 
@@ -31,6 +29,12 @@ class Halves:
     def __init__(self) -> None:
         self.clocks: dict[int, array[int]] = {}
         """By client, ascending; empty when the document has no such pair."""
+
+    def load(self, clocks: Mapping[int, array[int]]) -> None:
+        """Take over what was kept of a snapshot, or of one more."""
+        for client, some in clocks.items():
+            known = self.clocks.get(client)
+            self.clocks[client] = array("I", sorted({*known, *some})) if known else some
 
     def add(self, halves: Iterable[Id]) -> None:
         for client, clock in halves:
@@ -60,11 +64,6 @@ class Halves:
             return False
         at = bisect_left(clocks, half[1])
         return at < len(clocks) and clocks[at] == half[1]
-
-
-def halves_in(update: bytes) -> tuple[Id, ...]:
-    """Return the second halves of all surrogate pairs in a well-formed update."""
-    return Parser(update).inspection().halves if _PAIR.search(update) else ()
 
 
 def tear(update: bytes, cut: Collection[Id]) -> bytes:

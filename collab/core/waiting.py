@@ -79,4 +79,4 @@ class WaitingList:
             raise TooLargeError("what waits for its predecessors", places, most, "places to insert at")
         # Checked now, since nobody is left to refuse it to when it is let in, or loaded from the log.
         if newcomer.inspection.types:
-            check_depth(depth + sum(Nesting().depth_with(w.inspection.types) for w in waiting))
+            check_depth(depth + sum(Nesting().depth_with(w.inspection.stretches) for w in waiting))

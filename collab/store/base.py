@@ -34,8 +34,8 @@ class LogRow:
     author: str
     created_at: float
     """Unix time in seconds. Of a snapshot: of the newest row in it."""
-    depth: int = 0
-    """Of a snapshot: how deep its shared types are nested (1 = in a root). Of an update: 0."""
+    survey: bytes | None = None
+    """Of a snapshot: what `core.survey` tells of it. Of an update: None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Compaction:
 
     document: DocumentId
     snapshot: bytes
-    depth: int
+    survey: bytes
     created_at: float
     replaced: tuple[int, ...]
     """The ids of exactly the rows that were read and are covered by `snapshot`."""

@@ -17,9 +17,9 @@ from typing import Final, Protocol
 import structlog
 
 from collab.core.inspection import read
-from collab.core.nesting import measure
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
+from collab.core.survey import survey
 from collab.errors import CollabError, DamagedError
 from collab.sandbox import Sandbox
 from collab.store.base import Archive, Compaction, LogRow, RowKind, Store
@@ -167,8 +167,8 @@ def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Co
     """
     try:
         snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
-        depth = max((row.depth for row in rows), default=0)
-        replica = Replica.load(snapshots, [row.data for row in rows if row.kind is RowKind.UPDATE], depth)
+        surveys = [row.survey for row in rows if row.survey is not None]
+        replica = Replica.load(snapshots, [row.data for row in rows if row.kind is RowKind.UPDATE], surveys)
         # What waits for a predecessor stays a row of its own: no snapshot may hold it (hazards P2).
         covered = [row for row in rows if row.kind is RowKind.SNAPSHOT or replica.knows(read(row.data))]
     except CollabError as error:
@@ -183,7 +183,7 @@ def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Co
     return Compaction(
         document=document,
         snapshot=snapshot,
-        depth=measure(snapshot),
+        survey=survey(snapshot),
         created_at=max(row.created_at for row in covered),
         replaced=tuple(row.id for row in covered),
         segment=pack(covered if keyframe else replaced_updates) if history else None,

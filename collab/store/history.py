@@ -2,7 +2,7 @@
 
 A segment holds the rows of one compaction: `b"CH"`, the version of the format (one byte), the length
 of what follows when unpacked (eight bytes), then zlib's stream of the rows. A row is its id, kind, time,
-depth, the lengths of author and data, then both. All numbers are little-endian.
+the lengths of survey, author and data, then these three. All numbers are little-endian.
 
 Not for storing: the stores do that (base.Archive).
 """
@@ -34,11 +34,12 @@ def pack(rows: Sequence[LogRow], *, max_bytes: int = MAX_SEGMENT_BYTES) -> bytes
     parts: list[bytes] = []
     for row in rows:
         author = row.author.encode()
-        head = _ROW.pack(row.id, row.kind, row.created_at, row.depth, len(author), len(row.data))
-        size += len(head) + len(author) + len(row.data)
+        survey = row.survey or b""
+        head = _ROW.pack(row.id, row.kind, row.created_at, len(survey), len(author), len(row.data))
+        size += len(head) + len(survey) + len(author) + len(row.data)
         if size > max_bytes:
             raise TooLargeError("history segment", size, max_bytes)
-        parts += (head, author, row.data)
+        parts += (head, survey, author, row.data)
     return _HEADER.pack(b"CH", _VERSION, size) + zlib.compress(b"".join(parts))
 
 
@@ -80,14 +81,16 @@ def _inflate(segment: bytes, max_bytes: int) -> bytes:
 def _read_row(body: bytes, at: int) -> tuple[LogRow, int]:
     """Return the row that starts at `at`, and where the next one does."""
     try:
-        number, kind, created_at, depth, author_length, data_length = _ROW.unpack_from(body, at)
-        author_at = at + _ROW.size
+        number, kind, created_at, survey_length, author_length, data_length = _ROW.unpack_from(body, at)
+        survey_at = at + _ROW.size
+        author_at = survey_at + survey_length
         data_at = author_at + author_length
         end = data_at + data_length
         if end > len(body):
             raise MalformedError("history segment: cut off in a row")
         author = body[author_at:data_at].decode()
-        return LogRow(number, RowKind(kind), body[data_at:end], author, created_at, depth), end
+        survey = body[survey_at:author_at] or None
+        return LogRow(number, RowKind(kind), body[data_at:end], author, created_at, survey), end
     except (struct.error, ValueError) as error:
         raise MalformedError(f"history segment: {error}") from error
 

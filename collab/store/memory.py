@@ -60,7 +60,7 @@ class MemoryStore(Store, Archive):
         for number in replaced:
             del document.rows[number]
         row = LogRow(
-            next(self._ids), RowKind.SNAPSHOT, compaction.snapshot, "", compaction.created_at, compaction.depth
+            next(self._ids), RowKind.SNAPSHOT, compaction.snapshot, "", compaction.created_at, compaction.survey
         )
         document.rows[row.id] = row
         if compaction.segment is not None:

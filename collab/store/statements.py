@@ -29,8 +29,8 @@ _CLAIM = text(
     " VALUES ((SELECT id FROM documents WHERE name = :name), :client, :author) ON CONFLICT DO NOTHING"
 )
 _APPEND = text(
-    "INSERT INTO log (document_id, kind, author, created_at, depth, data)"
-    " VALUES ((SELECT id FROM documents WHERE name = :name), 0, :author, :now, 0, :data)"
+    "INSERT INTO log (document_id, kind, author, created_at, data)"
+    " VALUES ((SELECT id FROM documents WHERE name = :name), 0, :author, :now, :data)"
 )
 # Changes nothing, and is written all the same.
 _PROBE = text("UPDATE alembic_version SET version_num = version_num")
@@ -68,7 +68,7 @@ def append(sql: str, batch: Sequence[tuple[DocumentId, Entry]], now: float, conn
 def load(document: DocumentId, connection: Connection) -> list[LogRow]:
     """Return the rows of a document by ascending id."""
     query = (
-        select(log.c.id, log.c.kind, log.c.data, log.c.author, log.c.created_at, log.c.depth)
+        select(log.c.id, log.c.kind, log.c.data, log.c.author, log.c.created_at, log.c.survey)
         .join_from(log, documents)
         .where(documents.c.name == document)
         .order_by(log.c.id)
@@ -130,7 +130,7 @@ def compact(compaction: Compaction, connection: Connection) -> bool:
         "kind": RowKind.SNAPSHOT,
         "author": "",
         "created_at": compaction.created_at,
-        "depth": compaction.depth,
+        "survey": compaction.survey,
         "data": compaction.snapshot,
     }
     connection.execute(insert(log), snapshot)

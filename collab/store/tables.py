@@ -54,7 +54,7 @@ log = Table(
     Column("kind", SmallInteger, nullable=False),
     Column("author", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
-    Column("depth", Integer, nullable=False),
+    Column("survey", LargeBinary),
     Column("data", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.SmallInteger, nullable=False),
         sa.Column("author", sa.Text, nullable=False),
         sa.Column("created_at", _Time, nullable=False),
-        sa.Column("depth", sa.Integer, nullable=False),
+        sa.Column("survey", sa.LargeBinary),
         sa.Column("data", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_log"),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_log_document_id"),

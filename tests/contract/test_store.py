@@ -59,7 +59,7 @@ def compaction(rows: list[LogRow], snapshot: bytes = b"all", document: DocumentI
     return Compaction(
         document=document,
         snapshot=snapshot,
-        depth=3,
+        survey=b"\x03\x00",
         created_at=rows[-1].created_at if rows else 0.0,
         replaced=tuple(row.id for row in rows),
         segment=None,
@@ -101,7 +101,7 @@ async def test_a_row_comes_back_as_it_was_given(store: AnyStore, clock: Clock) -
     """S3: bytes, author, kind and time."""
     (row,) = await write(store, b"\x00\xff", author="Ælfrēd 🦉")
 
-    assert LogRow(row.id, RowKind.UPDATE, b"\x00\xff", "Ælfrēd 🦉", clock.now, depth=0) == row
+    assert LogRow(row.id, RowKind.UPDATE, b"\x00\xff", "Ælfrēd 🦉", clock.now, survey=None) == row
 
 
 @pytest.mark.parametrize("data", [b"", bytes(range(256)) * 20_000], ids=["nothing", "5 MB"])
@@ -136,7 +136,7 @@ async def test_compaction_replaces_what_it_read(store: AnyStore, clock: Clock) -
     assert await store.compact(replace(compaction(rows), created_at=17.5))
 
     (row,) = await store.load(NOTES)
-    assert LogRow(row.id, RowKind.SNAPSHOT, b"all", "", 17.5, depth=3) == row
+    assert LogRow(row.id, RowKind.SNAPSHOT, b"all", "", 17.5, survey=b"\x03\x00") == row
 
 
 async def test_compaction_leaves_rows_in_between(store: AnyStore) -> None:

@@ -15,6 +15,7 @@ import pytest
 from collab.core.inspection import Parser, read
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.replica import Replica, Verdict
+from collab.core.values import TYPE
 from collab.core.wire import decode_state_vector
 from collab.errors import MalformedError, TooLargeError
 from tests.support.hostile import Case, Forger, Judge, damaged
@@ -115,9 +116,12 @@ def test_invented_updates_break_nobody(
 def _invent(base: Sequence[bytes], random: Random, *, wild: bool) -> bytes:
     state: dict[int, int] = {}
     types = []
-    for inspection in map(read, base):
-        types += [nested.id for nested in inspection.types]
-        for client, _, end in inspection.runs:
+    for one in base:
+        parser = Parser(one)
+        parser.record = True
+        runs = parser.inspection().runs
+        types += [(s.client, s.clock) for s in parser.recorded if one[s.begin_byte] & 0x1F == TYPE]
+        for client, _, end in runs:
             state[client] = max(end, state.get(client, 0))
     return Forger(random, state, types, wild).update()
 

@@ -11,7 +11,6 @@ from random import Random
 
 from collab.core.framing import payload_of
 from collab.core.inspection import read
-from collab.core.nesting import measure
 from collab.core.ports import DocumentId, Entry, Receipt
 from collab.core.replica import Replica
 
@@ -77,8 +76,7 @@ class MemoryLog:
         """Return the document that these rows are, or all of them."""
         rows = self.rows if rows is None else rows
         snapshots = [row.data for row in rows if row.snapshot]
-        depth = max(map(measure, snapshots), default=0)
-        return self.replica_type.load(snapshots, [row.data for row in rows if not row.snapshot], depth)
+        return self.replica_type.load(snapshots, [row.data for row in rows if not row.snapshot])
 
     def shuffled(self, random: Random) -> Replica:
         """Return the document; its rows come in another order each time."""

@@ -12,6 +12,7 @@ from collab.core.inspection import read
 from collab.core.merging import merge
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
+from collab.core.survey import survey
 from collab.errors import DamagedError
 from collab.sandbox import Sandbox
 from collab.store import compaction
@@ -55,6 +56,14 @@ def test_a_snapshot_says_what_its_rows_say() -> None:
     assert 105.0 == result.created_at
 
 
+def test_what_only_reading_a_snapshot_tells_is_kept_beside_it() -> None:
+    """C7: how deep its types are nested, and where its emoji are."""
+    result = done(rows_of([typed(7, 0, "😀")]))
+
+    assert survey(result.snapshot) == result.survey
+    assert survey(typed(7, 0, "ab")) != result.survey
+
+
 def test_what_waits_for_a_predecessor_stays_a_row() -> None:
     """C1: a snapshot that held it would lose it (hazards P2)."""
     *rows, early = rows_of([*typing(7, "abc"), typed(9, 1, "y", (9, 0))])
@@ -76,8 +85,8 @@ def test_two_snapshots_become_one() -> None:
     """C1: two compactors at once leave two, and neither is wrong."""
     first, second = typing(7, "ab")
     snapshots = [
-        LogRow(1, RowKind.SNAPSHOT, first, "", 1.0, depth=0),
-        LogRow(2, RowKind.SNAPSHOT, merge([first, second]), "", 2.0, depth=0),
+        LogRow(1, RowKind.SNAPSHOT, first, "", 1.0),
+        LogRow(2, RowKind.SNAPSHOT, merge([first, second]), "", 2.0),
     ]
 
     result = done(snapshots)
@@ -128,7 +137,7 @@ def test_replaying_the_segments_gives_every_state_there_was() -> None:
             result = done(log)
             assert result.segment is not None
             segments.append((result.keyframe, unpack(result.segment)))
-            log = [LogRow(at, RowKind.SNAPSHOT, result.snapshot, "", result.created_at, result.depth)]
+            log = [LogRow(at, RowKind.SNAPSHOT, result.snapshot, "", result.created_at, result.survey)]
 
     start = max(at for at, (keyframe, _) in enumerate(segments) if keyframe)
     kept = [row for _, rows in segments[start:] for row in rows]

@@ -20,7 +20,7 @@ ROWS = st.lists(
         data=st.binary(max_size=200),
         author=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
         created_at=st.floats(allow_nan=False),
-        depth=st.integers(0, 2**32 - 1),
+        survey=st.none() | st.binary(min_size=1, max_size=20),
     ),
     max_size=20,
 )

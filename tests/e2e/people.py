@@ -83,6 +83,10 @@ class Tab:
     def status(self, words: str) -> Locator:
         return self.page.get_by_role("status").filter(has_text=words)
 
+    def saved(self, words: str) -> Locator:
+        """What the page says of the server's disk, if it is exactly this."""
+        return self.page.get_by_label("Saved?").get_by_text(words, exact=True)
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name)
 

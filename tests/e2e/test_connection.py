@@ -48,19 +48,19 @@ async def test_edits_survive_a_server_that_is_away(server: Server, people: Peopl
     await ada.reads("one two ")
 
 
-async def test_the_page_asks_before_unsent_edits_are_lost(server: Server, people: People, document: str) -> None:
+async def test_the_page_asks_before_unsaved_edits_are_lost(server: Server, people: People, document: str) -> None:
     ada = await people.open(server.url, document)
     await ada.page.context.set_offline(True)
     await expect(ada.status("Offline")).to_be_visible()
-    await ada.write("not sent yet")
+    await ada.write("not saved yet")
 
     assert await _asks_on_closing(ada)
 
 
-async def test_the_page_does_not_ask_when_everything_was_sent(server: Server, people: People, document: str) -> None:
-    ada, ben = await people.open(server.url, document), await people.open(server.url, document)
-    await ada.write("sent")
-    await ben.reads("sent")
+async def test_the_page_does_not_ask_when_everything_is_saved(server: Server, people: People, document: str) -> None:
+    ada = await people.open(server.url, document)
+    await ada.write("saved")
+    await expect(ada.saved("Saved")).to_be_visible()
 
     assert not await _asks_on_closing(ada)
 

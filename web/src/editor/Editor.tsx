@@ -3,7 +3,7 @@ import type { Session } from "../session/Session";
 import { useNotedAsRecent } from "../session/useNotedAsRecent";
 import { useSessionState } from "../session/useSessionState";
 import { useTitle } from "../session/useTitle";
-import { useUnsentWarning } from "../session/useUnsentWarning";
+import { useUnsavedWarning } from "../session/useUnsavedWarning";
 import classes from "./Editor.module.css";
 import { EditorHeader } from "./EditorHeader";
 import { Notices } from "./Notices";
@@ -16,13 +16,13 @@ interface EditorProps {
 
 export function Editor({ session }: EditorProps) {
   const { document, meta, text } = session;
-  const { link, opened, unsent, refusal } = useSessionState(session);
+  const { link, opened, unsaved, refusal } = useSessionState(session);
   const [title, rename] = useTitle(meta);
   const readOnly = !opened || refusal !== null || link.kind === "refused";
 
   useDocumentTitle(`${title || document} – collab`);
   useNotedAsRecent(document, title, opened);
-  useUnsentWarning(unsent && link.kind !== "connected" && refusal === null);
+  useUnsavedWarning(unsaved && refusal === null);
 
   if (link.kind === "refused" && !opened) {
     return <RefusedPage problem={link.problem} onRetry={session.retry} />;

@@ -7,6 +7,7 @@ import { ConnectionBadge } from "./ConnectionBadge";
 import { CopyLinkButton } from "./CopyLinkButton";
 import classes from "./EditorHeader.module.css";
 import { ExportMenu } from "./ExportMenu";
+import { SavedBadge } from "./SavedBadge";
 import { TitleField } from "./TitleField";
 
 interface EditorHeaderProps {
@@ -18,7 +19,7 @@ interface EditorHeaderProps {
 
 export function EditorHeader({ session, title, onRename, readOnly }: EditorHeaderProps) {
   const { document } = session;
-  const { link, opened } = useSessionState(session);
+  const { link, opened, unsaved } = useSessionState(session);
 
   return (
     <header className={classes.header}>
@@ -31,6 +32,9 @@ export function EditorHeader({ session, title, onRename, readOnly }: EditorHeade
       </div>
       <div className={classes.tools}>
         <ConnectionBadge link={link} opened={opened} />
+        {opened && !readOnly && (
+          <SavedBadge unsaved={unsaved} connected={link.kind === "connected"} />
+        )}
         <div className={classes.actions}>
           <People session={session} />
           <CopyLinkButton document={document} />

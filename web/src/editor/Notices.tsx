@@ -10,13 +10,13 @@ interface NoticesProps {
 
 /** What the person has to know above the text. */
 export function Notices({ session }: NoticesProps) {
-  const { link, opened, unsent, refusal } = useSessionState(session);
+  const { link, opened, unsaved, refusal } = useSessionState(session);
   return (
     <>
       {refusal !== null && <ReadOnlyNotice reason={refusal} />}
       {link.kind === "lost" && <LostNotice link={link} opened={opened} onRetry={session.retry} />}
       {link.kind === "refused" && (
-        <RefusedNotice problem={link.problem} unsent={unsent} onRetry={session.retry} />
+        <RefusedNotice problem={link.problem} unsaved={unsaved} onRetry={session.retry} />
       )}
     </>
   );

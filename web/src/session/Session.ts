@@ -1,7 +1,7 @@
 /**
  * One document, open in this tab: its replica, its connection, and who is here.
  *
- * "Connected" never means "saved": y-websocket has no word for that.
+ * "Connected" never means "saved": that is what `SaveWatch` asks the server.
  */
 
 import { readAuthMessage } from "y-protocols/auth";
@@ -12,13 +12,15 @@ import type { Identity } from "../people/identity";
 import { isFinal, problemOfClose } from "./closeCodes";
 import { FIRST_LINK, type Link, type LinkEvent, nextLink } from "./link";
 import { askAbout } from "./problem";
+import { SaveWatch } from "./SaveWatch";
+import { MESSAGE_SYNC_STATUS, readSyncStatus, syncStatus } from "./syncStatus";
 
 export interface SessionState {
   readonly link: Link;
   /** Whether the document was here in full at least once. */
   readonly opened: boolean;
-  /** Whether something that was written here may not have reached the server. */
-  readonly unsent: boolean;
+  /** Whether something that was written here may not be on the server's disk. */
+  readonly unsaved: boolean;
   /** Why the server does not take edits from this connection; null while it does. */
   readonly refusal: string | null;
 }
@@ -36,11 +38,14 @@ export class Session {
   readonly meta = this.doc.getMap<unknown>("meta");
   readonly provider: WebsocketProvider;
 
-  private state: SessionState = { link: FIRST_LINK, opened: false, unsent: false, refusal: null };
+  private state: SessionState = { link: FIRST_LINK, opened: false, unsaved: false, refusal: null };
   private readonly watchers = new Set<() => void>();
   private readonly closing = new AbortController();
+  private readonly saving = new SaveWatch(
+    (version) => this.sendWhenSynced(syncStatus(version)),
+    () => this.change({ unsaved: this.saving.unsaved }),
+  );
   private asking = false;
-  private wroteAt = 0;
 
   constructor(
     readonly document: string,
@@ -53,6 +58,9 @@ export class Session {
     });
     this.provider.messageHandlers[messageAuth] = (_encoder, decoder) => {
       readAuthMessage(decoder, this.doc, (_doc, reason) => this.change({ refusal: reason }));
+    };
+    this.provider.messageHandlers[MESSAGE_SYNC_STATUS] = (_encoder, decoder) => {
+      this.saving.answered(readSyncStatus(decoder));
     };
     this.provider.on("status", this.statusChanged);
     this.provider.on("sync", this.syncChanged);
@@ -105,10 +113,7 @@ export class Session {
         this.announce();
         break;
       case "disconnected":
-        // What was written after the server was last heard may be lost on the way.
-        this.change({
-          unsent: this.state.unsent || this.wroteAt > this.provider.wsLastMessageReceived,
-        });
+        this.saving.lost();
         this.follow({ kind: "dropped" });
         break;
     }
@@ -116,8 +121,9 @@ export class Session {
 
   private readonly syncChanged = (synced: boolean): void => {
     if (!synced) return;
-    this.change({ opened: true, unsent: false });
+    this.change({ opened: true });
     this.follow({ kind: "synced" });
+    this.saving.reconnected();
   };
 
   private readonly closedForGood = ({ code, reason }: { code: number; reason: string }): void => {
@@ -127,10 +133,16 @@ export class Session {
   };
 
   private readonly noteUpdate = (_update: Uint8Array, origin: unknown): void => {
-    if (origin === this.provider) return;
-    this.wroteAt = Date.now();
-    if (!this.provider.synced && !this.state.unsent) this.change({ unsent: true });
+    if (origin !== this.provider) this.saving.wrote();
   };
+
+  /** Send a message behind everything that this tab has; false while the server may lack some of it. */
+  private sendWhenSynced(message: Uint8Array<ArrayBuffer>): boolean {
+    const { ws, wsconnected, synced } = this.provider;
+    if (ws === null || !wsconnected || !synced) return false;
+    ws.send(message);
+    return true;
+  }
 
   /** Ask over HTTP why the socket did not open; one question at a time. */
   private readonly ask = async (): Promise<void> => {

@@ -11,6 +11,8 @@ from enum import Enum
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from collab.core.wire import StateVector
+
 Id = tuple[int, int]
 """(client id, clock): the name of one element of the document."""
 
@@ -51,12 +53,22 @@ class Emoji(NamedTuple):
     """Where its own four bytes begin."""
 
 
-def reach(structs: Iterable[Struct], reached: dict[int, int]) -> dict[int, int]:
+class Reached(NamedTuple):
+    """How far clients get."""
+
+    clocks: dict[int, int]
+    """For each client the clock after the last that can be integrated."""
+    stops: dict[int, Id]
+    """What is missing for the next struct of each client who gets no further."""
+
+
+def reach(structs: Iterable[Struct], known: StateVector) -> Reached:
     """Return how far each client gets if structs are taken only when all that they refer to is there.
 
     Each struct is looked at once for each thing that it refers to: a client that waits is looked at
     again when that is there, not whenever the client that it waits for has moved.
     """
+    reached = dict(known)
     queues: dict[int, deque[Struct]] = {}
     for struct in structs:
         queues.setdefault(struct.client, deque()).append(struct)
@@ -75,4 +87,8 @@ def reach(structs: Iterable[Struct], reached: dict[int, int]) -> dict[int, int]:
         heap = waiting.get(client, [])
         while heap and heap[0][0] < reached.get(client, 0):
             due.append(heappop(heap)[1])
-    return reached
+    stops = {client: (other, clock) for other, heap in waiting.items() for clock, client in heap}
+    for client, queue in queues.items():
+        if queue and queue[0].clock > reached.get(client, 0):
+            stops[client] = client, queue[0].clock - 1
+    return Reached(reached, stops)

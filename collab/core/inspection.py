@@ -373,7 +373,7 @@ class Parser(Reader):
             return
         # As if whatever the update builds on, and whatever it skips, were here.
         closed = (s._replace(refs=tuple(r for r in s.refs if _within(r, begins, ends))) for s in self.recorded)
-        reached = reach(closed, dict(begins))
+        reached = reach(closed, begins).clocks
         for client, end in ends.items():
             if reached[client] < end:
                 self._refuse(f"client {client} refers to itself through others")

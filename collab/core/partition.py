@@ -6,36 +6,75 @@ encoding, so they are copied, never decoded.
 
 from __future__ import annotations
 
-from collab.core.causality import Struct, reach
-from collab.core.inspection import SKIP, Parser
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from collab.core.causality import Id, Reached, Struct, reach
+from collab.core.inspection import SKIP, Parser, Run
 from collab.core.wire import EMPTY_UPDATE, StateVector, encode_delete_set, var_uint
+
+
+class Cut(NamedTuple):
+    """An update in two parts. Either may be the empty update."""
+
+    ready: bytes
+    rest: bytes
+    missing: frozenset[Id]
+    """What the rest waits for: when any of it is there, more can be integrated."""
 
 
 def split(update: bytes, known: StateVector) -> tuple[bytes, bytes]:
     """Return the part of a well-formed update that can be integrated on top of `known`, and the rest.
 
-    Either may be the empty update. Both are well-formed; together, and with what is known, they say
-    the same. Structs that are known are in neither: nobody looks at what such a copy refers to.
+    Both are well-formed; together, and with what is known, they say the same. Structs that are known
+    are in neither: nobody looks at what such a copy refers to.
     """
-    parser = Parser(update)
-    parser.record = True
-    inspection = parser.inspection()
-    reached = reach((struct for struct in parser.recorded if not struct.skip), dict(known))
+    (parts,) = cut([update], known)
+    return parts.ready, parts.rest
+
+
+def cut(updates: Sequence[bytes], known: StateVector) -> list[Cut]:
+    """Return the same of several updates, of which each may be what the others wait for.
+
+    Their ready parts can be integrated together, not one by one.
+    """
+    parsers = [Parser(update) for update in updates]
+    deletes: list[tuple[Run, ...]] = []
+    structs: list[Struct] = []
+    for parser in parsers:
+        parser.record = True
+        deletes.append(parser.inspection().deletes)
+        structs += [struct for struct in parser.recorded if not struct.skip and _is_news(struct, known)]
+    if len(updates) > 1:
+        structs.sort(key=lambda struct: struct.clock)
+    reached = reach(structs, known)
+    return [_cut(parser, spans, known, reached) for parser, spans in zip(parsers, deletes, strict=True)]
+
+
+def _is_news(struct: Struct, known: StateVector) -> bool:
+    return struct.end > known.get(struct.client, 0)
+
+
+def _cut(parser: Parser, deletes: Sequence[Run], known: StateVector, reached: Reached) -> Cut:
     ready: dict[int, list[Struct]] = {}
     rest: dict[int, list[Struct]] = {}
     for struct in parser.recorded:
-        if not struct.skip and struct.end > known.get(struct.client, 0):
-            side = ready if struct.end <= reached.get(struct.client, 0) else rest
+        if not struct.skip and _is_news(struct, known):
+            side = ready if struct.end <= reached.clocks.get(struct.client, 0) else rest
             side.setdefault(struct.client, []).append(struct)
+    missing = {reached.stops[client] for client in rest}
     now: dict[int, list[tuple[int, int]]] = {}
     later: dict[int, list[tuple[int, int]]] = {}
-    for client, start, end in inspection.deletes:
-        middle = min(max(reached.get(client, 0), start), end)
+    for client, start, end in deletes:
+        middle = min(max(reached.clocks.get(client, 0), start), end)
         if start < middle:
             now.setdefault(client, []).append((start, middle))
         if middle < end:
+            if client not in later:
+                missing.add((client, end - 1))
             later.setdefault(client, []).append((middle, end))
-    return _assemble(update, ready, now), _assemble(update, rest, later)
+    update = parser.data
+    return Cut(_assemble(update, ready, now), _assemble(update, rest, later), frozenset(missing))
 
 
 def _assemble(update: bytes, structs: dict[int, list[Struct]], deletes: dict[int, list[tuple[int, int]]]) -> bytes:

@@ -21,7 +21,7 @@ from collab.core.document import Document
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError, broken, merge
 from collab.core.nesting import check_depth
-from collab.core.partition import split
+from collab.core.partition import cut, split
 from collab.core.surrogates import tear
 from collab.core.survey import recall, survey
 from collab.core.waiting import WaitingLimits, WaitingList, WaitingUpdate
@@ -254,25 +254,27 @@ class Replica:
             return Verdict.KNOWN
         if limits and inspection.halves:
             self._check_halves(inspection)
-        missing = self._missing(inspection)
-        if missing is None:
+        if self._missing(inspection) is None:
             if limits and inspection.types:
                 check_depth(self._nesting.depth_with(inspection.stretches))
             self._integrate(update, inspection)
             if self._waiting:
                 self._release()
             return Verdict.INTEGRATED
-        ready, rest = split(update, self.state)
-        kept = rest in self._waiting
+        if limits:
+            self._waiting.check_structs(inspection, self.state, limits)
+        (parts,) = cut([update], self.state)
+        rest = WaitingUpdate.rest_of(parts, update)
+        kept = rest.update == EMPTY_UPDATE or rest.update in self._waiting
         if limits and not kept:
-            self._waiting.check(
-                WaitingUpdate(rest, read(rest), missing, update), limits, self._nesting.deepest, self.structs
-            )
-        brought = ready != EMPTY_UPDATE and self._take(ready, read(ready), limits) is Verdict.INTEGRATED
+            self._waiting.check(rest, limits, self._nesting.deepest, self.structs)
+        brought = parts.ready != EMPTY_UPDATE
+        brought = brought and self._take(parts.ready, read(parts.ready), limits) is Verdict.INTEGRATED
         if kept and not brought:
             return Verdict.KNOWN
         if not kept:
-            self._keep(rest, update)
+            self._waiting.add(rest)
+            self._release()  # the ready part may have let in what the rest waits for
         return Verdict.WAITING
 
     def _take_at_once(self, updates: Sequence[bytes]) -> bool:
@@ -361,27 +363,24 @@ class Replica:
         self.version += 1
         self._document.apply(update)
 
-    def _keep(self, update: bytes, whole: bytes) -> None:
-        inspection = read(update)
-        missing = self._missing(inspection)
-        if missing is None:
-            self._take(update, inspection)
-        else:
-            self._waiting.add(WaitingUpdate(update, inspection, missing, whole))
-
     def _release(self) -> None:
-        """Let in what waited for what has come; each may be what the next waits for."""
-        while due := self._waiting.take_due(self.state):
-            for waiting in due:
-                ready, rest = split(waiting.update, self.state)
-                try:
-                    if ready != EMPTY_UPDATE and not self.knows(inspection := read(ready)):
-                        self._integrate(ready, inspection)
-                except BrokenReplicaError as error:
-                    error.culprit = waiting.whole
-                    raise
-                if rest != EMPTY_UPDATE:
-                    self._keep(rest, waiting.whole)
+        """Let in what waited for what has come."""
+        for group in self._waiting.due(self.state):
+            self._let_in(group)
+
+    def _let_in(self, group: Sequence[WaitingUpdate]) -> None:
+        """Integrate what can be of some updates, all at once; the rest goes on waiting."""
+        parts = cut([waiting.update for waiting in group], self.state)
+        try:
+            ready = merge(part.ready for part in parts if part.ready != EMPTY_UPDATE)
+            if not self.knows(inspection := read(ready)):
+                self._integrate(ready, inspection)
+        except BrokenReplicaError as error:
+            error.culprit = max(group, key=lambda waiting: waiting.inspection.structs).whole
+            raise
+        for waiting, part in zip(group, parts, strict=True):
+            if part.rest != EMPTY_UPDATE:
+                self._waiting.add(WaitingUpdate.rest_of(part, waiting.whole))
 
     def _deletions(self, *, fresh: bool = False) -> DeleteSet:
         """Return what is deleted; `fresh` also has what only integration deleted, such as an overwritten key."""

@@ -5,13 +5,20 @@ Not for: telling what an update lacks, or taking it in (`replica`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from collab.core.causality import Id
-from collab.core.inspection import Inspection
+from collab.core.inspection import Inspection, read
 from collab.core.nesting import Nesting, check_depth
+from collab.core.partition import Cut
 from collab.core.wire import StateVector
 from collab.errors import TooLargeError
+
+MAX_RELEASED: Final = 4_000
+"""Structs that are let in update by update. More are read again and again by updates that wait for each
+other all along: two of 16 KB took 20 s, one struct at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +31,30 @@ class WaitingLimits:
     """Places to insert at, each of which may cost a search when it is let in: not tried before (R14)."""
     steps: int = 5_000_000
     """Structs that all these searches may walk over; at 10 to 50 ns each."""
+    structs: int = 10_000
+    """Each is read three times and more until it is let in, at 1.3 to 4 us."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingUpdate:
-    """An update, and the first thing that it lacks."""
+    """An update, and what it lacks."""
 
     update: bytes
     """What is left of it."""
     inspection: Inspection
-    missing: Id
+    missing: frozenset[Id]
+    """When any of it is there, more of the update can be integrated."""
     whole: bytes
     """As it came, and as it stands in the log."""
+
+    @classmethod
+    def rest_of(cls, parts: Cut, whole: bytes) -> WaitingUpdate:
+        """Return what is left of an update, of which some has waited already."""
+        return cls(parts.rest, read(parts.rest), parts.missing, whole)
+
+    def is_due(self, state: StateVector) -> bool:
+        """Whether more of it can be integrated now."""
+        return any(state.get(client, 0) > clock for client, clock in self.missing)
 
 
 class WaitingList:
@@ -55,12 +74,32 @@ class WaitingList:
     def add(self, waiting: WaitingUpdate) -> None:
         self._updates.append(waiting)
 
-    def take_due(self, state: StateVector) -> list[WaitingUpdate]:
-        """Remove and return those whose first missing element is integrated now."""
-        due = [w for w in self._updates if state.get(w.missing[0], 0) > w.missing[1]]
-        if due:
+    def due(self, state: StateVector) -> Iterator[list[WaitingUpdate]]:
+        """Remove those of which more can be integrated now; yield them in groups to be let in together.
+
+        `state` grows meanwhile, and each may be what the next waits for.
+        """
+        structs = 0
+        while due := [w for w in self._updates if w.is_due(state)]:
+            structs += sum(w.inspection.structs for w in due)
+            if structs > MAX_RELEASED:
+                due, self._updates = self._updates, []
+                yield due
+                continue
             self._updates = [w for w in self._updates if w not in due]
-        return due
+            yield from ([waiting] for waiting in due)
+
+    def check_structs(self, newcomer: Inspection, state: StateVector, limits: WaitingLimits) -> None:
+        """Raise TooLargeError if so much of an update has to wait, as is sure before it is cut (R12)."""
+        runs = newcomer.runs
+        perhaps_ready = sum(end - start for client, start, end in runs if start <= state.get(client, 0))
+        # In front of each run may be a gap, which counts as a struct.
+        self._check_structs(newcomer.structs - perhaps_ready - len(runs), limits)
+
+    def _check_structs(self, structs: int, limits: WaitingLimits) -> None:
+        structs += sum(w.inspection.structs for w in self._updates)
+        if structs > limits.structs:
+            raise TooLargeError("what waits for its predecessors", structs, limits.structs, "structs")
 
     def check(self, newcomer: WaitingUpdate, limits: WaitingLimits, depth: int, structs: int) -> None:
         """Raise TooLargeError if there is no room for one more (R12).
@@ -70,6 +109,7 @@ class WaitingList:
         waiting = [*self._updates, newcomer]
         if len(waiting) > limits.updates:
             raise TooLargeError("what waits for its predecessors", len(waiting), limits.updates, "updates")
+        self._check_structs(newcomer.inspection.structs, limits)
         size = sum(len(w.update) for w in waiting)
         if size > limits.bytes:
             raise TooLargeError("what waits for its predecessors", size, limits.bytes)

@@ -19,6 +19,7 @@ from collab.errors import CollabError, DamagedError, ForeignClientError, Malform
 from tests.support.hostile import Case, Judge, crowd, garbage, item, replica_with, text, typed, update
 from tests.support.members import Table
 from tests.support.view import text_of
+from tests.support.work import counted
 
 HONEST = typed(10, 0, "honest text")
 KEY = update({907: (0, [item(ANY, b"\x01\x78", root="map", key="k")])})
@@ -325,18 +326,16 @@ def test_a_state_vector_of_a_million_clients_stops_nobody() -> None:
     assert time.process_time() - started < MOST_SECONDS
 
 
-@pytest.mark.xfail(strict=True, reason="more than 1 MiB is cut, and read twice more, before it is found to be too much")
 def test_too_much_that_waits_is_refused_at_once() -> None:
-    """R12, G5."""
+    """R12, G5: it was cut, and read twice more, before it was found to be too much."""
     many = [item(DELETED, b"\x01", left=(5, at - 1)) for at in range(1, 300_000)]
     late = update({5: (1, many)})
     replica, inspection = Replica(), read(late)
-    started = time.process_time()
 
-    with pytest.raises(TooLargeError):
+    with counted() as work, pytest.raises(TooLargeError):
         replica.admit(late, inspection)
 
-    assert time.process_time() - started < MOST_SECONDS
+    assert work.calls < 1000
 
 
 # ---- between processes ----

@@ -1,17 +1,17 @@
-"""Merging updates, and what a failure of pycrdt is.
+"""Merging and trimming updates, and what a failure of pycrdt is.
 
 Not for: integrating them (`replica`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pycrdt import merge_updates
+from pycrdt import get_update, merge_updates
 
 from collab.core.wire import EMPTY_UPDATE
-from collab.errors import CollabError
+from collab.errors import CollabError, MalformedError
 
 MERGE_CHUNK: Final = 500
 """Updates in one call of merge_updates, which is quadratic in their number (hazards P10)."""
@@ -37,6 +37,32 @@ def merge(updates: Iterable[bytes]) -> bytes:
     except BaseException as error:
         raise broken(error) from error
     return merged[0] if merged else EMPTY_UPDATE
+
+
+def without(update: bytes, state_vector: bytes) -> bytes:
+    """Return what an update says beyond a state vector.
+
+    Raises:
+        MalformedError: pycrdt cannot trim it.
+    """
+    try:
+        return get_update(update, state_vector)
+    except BaseException as error:
+        raise MalformedError(f"an update that cannot be trimmed: {broken(error)}") from error
+
+
+def batches(updates: Iterable[bytes], most_bytes: int) -> Iterator[list[bytes]]:
+    """Yield updates in their order, together up to so many bytes; what is longer comes by itself."""
+    batch: list[bytes] = []
+    size = 0
+    for update in updates:
+        if batch and size + len(update) > most_bytes:
+            yield batch
+            batch, size = [], 0
+        batch.append(update)
+        size += len(update)
+    if batch:
+        yield batch
 
 
 def broken(error: BaseException) -> BaseException:

@@ -13,13 +13,11 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final
 
-from pycrdt import get_update
-
 from collab.core.causality import Id
 from collab.core.deletions import DeleteSet
-from collab.core.document import Document
+from collab.core.document import COMMIT_AFTER, KEYSTROKE_BYTES, Document
 from collab.core.inspection import Inspection, read
-from collab.core.merging import BrokenReplicaError, broken, merge
+from collab.core.merging import BrokenReplicaError, batches, merge, without
 from collab.core.nesting import check_depth
 from collab.core.partition import cut, split
 from collab.core.surrogates import tear
@@ -33,9 +31,6 @@ from collab.core.wire import (
     encode_state_vector,
 )
 from collab.errors import MalformedError
-
-TYPICAL_STRUCT_BYTES: Final = 20
-"""Of real documents: 22 in a recorded paper of 260,000 edits."""
 
 MAX_POISON: Final = 300
 """Rows of one document that pycrdt may fail on, and that are left out, before it counts as damaged: more
@@ -58,8 +53,8 @@ class Replica:
         self._limits = limits or WaitingLimits()
         self.state: dict[int, int] = {}
         """The state vector: how many clock ticks of each client are integrated."""
-        self.structs = 0
-        """Roughly how many structs the document is made of."""
+        self.structs, self._nesting, self._halves = recall(())
+        """Roughly how many structs the document is made of; what is known of their depths, and of emoji."""
         self.left_out = 0
         """Rows that pycrdt fails on; they stay in the log, and are not in the document (R22)."""
         self.version = 0
@@ -67,7 +62,6 @@ class Replica:
         self.failure: BrokenReplicaError | None = None
         """Set when what had waited broke pycrdt: this replica must be thrown away and loaded again."""
         self._deleted: DeleteSet | None = None
-        self._nesting, self._halves = recall(())
         self._waiting = WaitingList()
         self._integrated: list[bytes] = []
         self._state_vector: bytes | None = None
@@ -116,14 +110,15 @@ class Replica:
         snapshot = merge(snapshots)
         self._apply(snapshot)
         self.commit()
-        self.structs = len(snapshot) // TYPICAL_STRUCT_BYTES
         self.state = decode_state_vector(self._document.state_vector())
         complete = len(surveys) == len(snapshots)
-        self._nesting, self._halves = recall(surveys if complete else [survey(snapshot)])
+        self.structs, self._nesting, self._halves = recall(surveys if complete else [survey(snapshot)])
 
     def _load_updates(self, updates: Sequence[bytes], *, one_by_one: bool) -> None:
-        if updates and (one_by_one or not self._take_at_once(updates)):
-            for update in updates:
+        for some in batches(updates, COMMIT_AFTER * KEYSTROKE_BYTES):
+            if not one_by_one and self._take_at_once(some):
+                continue
+            for update in some:
                 try:
                     self._take(*self._new_in(update, read(update)))
                     if one_by_one:
@@ -173,10 +168,7 @@ class Replica:
 
     def _trim(self, inspection: Inspection, update: bytes) -> tuple[bytes, Inspection]:
         self._check_halves(inspection)
-        try:
-            trimmed = get_update(update, self.state_vector())
-        except BaseException as error:
-            raise MalformedError(f"an update that cannot be trimmed: {broken(error)}") from error
+        trimmed = without(update, self.state_vector())
         return trimmed, read(trimmed)
 
     def _check_halves(self, inspection: Inspection) -> None:

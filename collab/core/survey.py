@@ -1,4 +1,4 @@
-"""What only reading all of a snapshot would tell, kept beside it: how deep types are nested, where emoji are.
+"""What only reading all of a snapshot would tell, kept beside it: how many structs, how deep types, where emoji.
 
 Reading takes over a microsecond for each struct, so it is done where the snapshot is made, in
 another process, and opening a document copies a few arrays. Not for: the state vector and the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from collab.core.inspection import read
 from collab.core.nesting import Levels, Nesting
@@ -17,19 +18,27 @@ from collab.core.surrogates import Halves
 from collab.core.wire import Reader, var_bytes, var_uint
 
 
-def survey(snapshot: bytes) -> bytes:
-    """Return what is to be kept with a complete state; four bytes, if editors made it and there is no emoji.
+class Recollection(NamedTuple):
+    """What was kept."""
 
-    The depth of its types and what counts as the level of most elements (`Nesting.floor`); then, each behind the number
-    of clients and their ids, the levels that are deeper and the second halves of surrogate pairs, as
-    arrays of 32 and 16 bits in little-endian order.
+    structs: int
+    nesting: Nesting
+    halves: Halves
+
+
+def survey(snapshot: bytes) -> bytes:
+    """Return what is to be kept with a complete state; five to seven bytes, if editors made it and there is no emoji.
+
+    The number of its structs, the depth of its types, what counts as the level of most elements
+    (`Nesting.floor`); then, each behind the number of clients and their ids, the levels that are deeper
+    and the second halves of surrogate pairs, as arrays of 32 and 16 bits in little-endian order.
     """
     inspection = read(snapshot)
     nesting, halves = Nesting(), Halves()
     nesting.add(inspection.stretches, {})
     halves.add(inspection.halves)
     deep = nesting.deep()
-    parts = [var_uint(nesting.deepest), var_uint(nesting.floor), var_uint(len(deep))]
+    parts = [var_uint(inspection.structs), var_uint(nesting.deepest), var_uint(nesting.floor), var_uint(len(deep))]
     for client, noted in deep.items():
         parts += (var_uint(client), _packed(noted.starts), _packed(noted.levels))
     parts.append(var_uint(len(halves.clocks)))
@@ -38,15 +47,17 @@ def survey(snapshot: bytes) -> bytes:
     return b"".join(parts)
 
 
-def recall(surveys: Iterable[bytes]) -> tuple[Nesting, Halves]:
+def recall(surveys: Iterable[bytes]) -> Recollection:
     """Return what was kept with the snapshots of a document, together.
 
     Raises:
         MalformedError: it is not what `survey` made.
     """
-    nesting, halves = Nesting(), Halves()
+    structs, nesting, halves = 0, Nesting(), Halves()
     for kept in surveys:
         reader = Reader(kept)
+        # Two snapshots of a document have most of their structs in common.
+        structs = max(structs, reader.var_uint())
         deepest, floor = reader.var_uint(), reader.var_uint()
         deep = {}
         for _ in range(reader.var_uint()):
@@ -55,7 +66,7 @@ def recall(surveys: Iterable[bytes]) -> tuple[Nesting, Halves]:
         nesting.load(deepest, floor, deep)
         halves.load({reader.var_uint(): _unpacked("I", reader) for _ in range(reader.var_uint())})
         reader.finish()
-    return nesting, halves
+    return Recollection(structs, nesting, halves)
 
 
 def _packed(numbers: array[int]) -> bytes:

@@ -6,7 +6,11 @@ Hex is as a client sends it; `t` and `text` are names of roots.
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import time
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -21,6 +25,7 @@ from tests.support.members import Table
 from tests.support.view import text_of
 from tests.support.work import counted
 
+MIB: Final = 1 << 20
 HONEST = typed(10, 0, "honest text")
 KEY = update({907: (0, [item(ANY, b"\x01\x78", root="map", key="k")])})
 
@@ -336,6 +341,61 @@ def test_too_much_that_waits_is_refused_at_once() -> None:
         replica.admit(late, inspection)
 
     assert work.calls < 1000
+
+
+# ---- memory ----
+
+PASTED = update({5: (0, [text("x" * MIB, root="text")])})
+WORDS = [update({9 + at: (0, [text("y", left=(5, 1000 * at))])}) for at in range(200)]
+"""Put into what was pasted; each splits it once more."""
+
+GROWTH: Final = """
+import pickle, psutil, sys
+from pycrdt import Doc
+from tests.support.hostile import Replica, replica_with
+
+rows = pickle.load(sys.stdin.buffer)
+
+def in_one_transaction():
+    doc = Doc()
+    with doc.transaction():
+        for row in rows:
+            doc.apply_update(row)
+    return doc
+
+def in_a_room():
+    replica = replica_with(rows)
+    replica.commit()
+    return replica
+
+def size():
+    return psutil.Process().memory_info().rss
+
+before = size()
+made = {making}
+print(size() - before)
+"""
+
+
+def growth_of(making: str) -> int:
+    """Return by how many MiB a process of its own grows by making a document of both."""
+    script = GROWTH.replace("{making}", making)
+    rows = pickle.dumps([PASTED, *WORDS])
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], input=rows, capture_output=True, check=True, cwd=root)
+    return int(done.stdout) >> 20
+
+
+@pytest.mark.xfail(strict=True, reason="pycrdt keeps a copy of the rest of the text for each piece")
+def test_a_text_is_split_in_the_transaction_that_brings_it() -> None:
+    """hazards P7: the library's own."""
+    assert growth_of("in_one_transaction()") < 32
+
+
+@pytest.mark.parametrize("making", ["in_a_room()", "Replica.load([], rows)"])
+def test_a_text_that_is_pasted_and_then_edited_takes_what_it_is_long(making: str) -> None:
+    """R13, H2: 15 MB and four messages of 300 bytes took 3 GB, and so did opening such a document."""
+    assert growth_of(making) < 32
 
 
 # ---- between processes ----

@@ -57,7 +57,7 @@ def test_a_snapshot_says_what_its_rows_say() -> None:
 
 
 def test_what_only_reading_a_snapshot_tells_is_kept_beside_it() -> None:
-    """C7: how deep its types are nested, and where its emoji are."""
+    """C7: how many structs it has, how deep its types are nested, and where its emoji are."""
     result = done(rows_of([typed(7, 0, "😀")]))
 
     assert survey(result.snapshot) == result.survey

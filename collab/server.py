@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 import uvicorn
 
+from collab import faults
 from collab.app import create_app
 from collab.errors import ConfigurationError
 from collab.settings import Anonymous, Settings
@@ -40,6 +41,7 @@ def run(settings: Settings) -> None:
     """
     raise_limits()
     configure_logging(settings.log_format)
+    _arm_faults()
     app = create_app(settings)
     listening = listen(settings.host, settings.port)
     config = uvicorn.Config(
@@ -75,6 +77,17 @@ def run(settings: Settings) -> None:
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(main())
+
+
+def _arm_faults() -> None:
+    wanted = os.environ.get(faults.VARIABLE)
+    if wanted is None:
+        return
+    try:
+        faults.arm(wanted)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    structlog.get_logger(__name__).warning("this server will end itself: it is a test", at=wanted)
 
 
 def announce(settings: Settings, listening: socket.socket) -> None:

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from collab import faults
 from collab.core.inspection import read
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
@@ -32,7 +33,8 @@ SMALLEST_DUE_BYTES: Final = 64 * 1024
 
 
 PACE_SECONDS: Final = 5.0
-"""How often it is looked at what is due."""
+"""How often it is looked at what is due, at least."""
+SHORTEST_PACE_SECONDS: Final = 0.1
 
 DAY_SECONDS: Final = 86_400
 PRUNE_SECONDS: Final = 3_600.0
@@ -121,7 +123,8 @@ class Compactor:
         """Compact what is due, and drop history that is too old, until cancelled."""
         next_prune = self._clock()
         while True:
-            await asyncio.sleep(PACE_SECONDS)
+            # Looked at more often where less time may lie between two compactions.
+            await asyncio.sleep(min(PACE_SECONDS, max(self._policy.interval_seconds, SHORTEST_PACE_SECONDS)))
             for document in self.due():
                 await self.compact(document)
             if self._policy.history_days is not None and self._clock() >= next_prune:
@@ -143,8 +146,14 @@ class Compactor:
         except CollabError as error:
             log.error("a document was not compacted", document=document, error=str(error))
             return False
-        if compaction is None or not await self._store.compact(compaction):
+        if compaction is None:
             return False
+        if faults.reach is not None:
+            faults.reach(faults.Point.BEFORE_COMPACTION)
+        if not await self._store.compact(compaction):
+            return False
+        if faults.reach is not None:
+            faults.reach(faults.Point.AFTER_COMPACTION)
         tally = self._tallies[document]
         gone = set(compaction.replaced)
         replaced = [row for row in rows if row.id in gone and row.kind is RowKind.UPDATE]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from collab import faults
 from collab.core.ports import DocumentId, Entry, Journal, Receipt
 from collab.errors import UnavailableError
 from collab.measures import Distribution
@@ -207,6 +208,8 @@ class GroupCommitJournal(Journal):
         if self._problem is not None:
             _log.info("writing again", entries=len(batch.rows))
         self._problem = None
+        if faults.reach is not None:
+            faults.reach(faults.Point.AFTER_COMMIT)
         for receipt in batch.receipts:
             _call(receipt)
         now = self._clock()

@@ -15,6 +15,7 @@ from typing import Protocol, Self, TypeVar
 from sqlalchemy import Connection, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
+from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.errors import ConfigurationError, DamagedError
 from collab.store import statements
@@ -100,6 +101,8 @@ class SqlStore(Store, Archive):
         def write(connection: Connection) -> None:
             if not statements.compact(compaction, connection):
                 raise _RowsMissingError
+            if faults.reach is not None:
+                faults.reach(faults.Point.IN_COMPACTION)
 
         try:
             await self._database.write(write)
@@ -139,6 +142,8 @@ class SqlStore(Store, Archive):
     def _write(self, batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
         statements.create({document for document, _ in batch}, now, connection)
         statements.append(self._append_sql, batch, now, connection)
+        if faults.reach is not None:
+            faults.reach(faults.Point.IN_TRANSACTION)
 
     async def _read(self, document: DocumentId, work: Callable[[DocumentId, Connection], T]) -> T:
         try:

@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy import Connection, Dialect, Engine, QueuePool, StaticPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from collab import faults
 from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
 from collab.store import migrate, statements
 from collab.store.worker import Worker
@@ -111,6 +112,8 @@ class SqliteDatabase:
         try:
             raw.execute("BEGIN IMMEDIATE")
             raw.executemany(sql, rows)
+            if faults.reach is not None:
+                faults.reach(faults.Point.IN_TRANSACTION)
             raw.execute("COMMIT")
         except sqlite3.IntegrityError:
             raw.execute("ROLLBACK")

@@ -11,6 +11,7 @@ from collections import deque
 from time import perf_counter
 from typing import Final, Protocol
 
+from collab import faults
 from collab.core.connection import Connection
 from collab.core.room import Room
 from collab.errors import MalformedError
@@ -59,7 +60,11 @@ class Session:
             self._held.append(data)
             return
         started = perf_counter()
+        if faults.reach is not None:
+            faults.reach(faults.Point.BEFORE_APPLY)
         trial = self._room.receive(self._connection, data)
+        if faults.reach is not None:
+            faults.reach(faults.Point.AFTER_APPLY)
         if trial is not None:
             self._wait()
             self._hub.try_out(self._room, trial, self._go_on)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,10 @@ class Server:
         self.port = free_port()
         self.options = options
         self.settings = {f"COLLAB_{name.upper()}": str(value) for name, value in settings.items()}
+        self.wrapper: Sequence[str] = ()
+        """A command that runs the server's in its own place, such as a tracer."""
+        self.module = "collab"
+        """What is run with `python -m`."""
         self._log = folder.with_name(f"{folder.name}-{self.port}.log")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -77,7 +81,8 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        command = [sys.executable, "-m", "collab", "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [*self.wrapper, sys.executable, "-m", self.module, "serve", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port)]
         command += ["--data", str(self.folder), "--anonymous", "edit", *self.options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
         environment |= self.settings
@@ -110,6 +115,13 @@ class Server:
             raise AssertionError(f"the server still ran {STOP_SECONDS:g} s after SIGTERM\n{self.log}") from None
         self._process = None
         assert code in (0, -signal.SIGTERM), f"the server ended with {code}\n{self.log}"
+
+    def wait(self, seconds: float) -> int | None:
+        """Return how it ended, None if it still runs after so many seconds."""
+        assert self._process is not None, "the server was not started"
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
 
     def kill(self) -> None:
         """End it and its children at once, as a crash would."""

@@ -13,21 +13,22 @@ PACKAGE: Final = Path(__file__).parents[2] / "collab"
 
 MAY_IMPORT: Final[dict[str, set[str]]] = {
     "errors": set(),
+    "faults": set(),
     "settings": set(),
     "sandbox": {"errors"},
     "measures": set(),
     "names": {"core", "errors"},
     "core": {"errors"},
     "auth": {"core", "errors"},
-    "store": {"core", "errors", "measures", "sandbox"},
+    "store": {"core", "errors", "faults", "measures", "sandbox"},
     "relay": {"core", "errors"},
     "content": {"core", "errors"},
     "trial": {"core", "errors", "sandbox"},
     "hub": {"core", "errors", "sandbox", "store", "trial"},
-    "transport": {"auth", "core", "errors", "hub", "names"},
+    "transport": {"auth", "core", "errors", "faults", "hub", "names"},
     "http": {"auth", "content", "core", "errors", "hub", "measures", "names", "sandbox", "store"},
     "app": {"auth", "core", "errors", "http", "hub", "relay", "sandbox", "settings", "store", "transport"},
-    "server": {"app", "errors", "settings", "transport"},
+    "server": {"app", "errors", "faults", "settings", "transport"},
     "cli": {"errors", "server", "settings"},
     "__main__": {"cli"},
     "__init__": {"app", "auth", "core", "errors", "settings"},
@@ -47,6 +48,8 @@ def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE.name:
+            yield from (f"{PACKAGE.name}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
 

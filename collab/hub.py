@@ -17,6 +17,8 @@ import structlog
 
 from collab.core.connection import Connection, RoomLimits, Trial
 from collab.core.inspection import Inspection
+from collab.core.merging import BrokenReplicaError
+from collab.core.poison import find_poison
 from collab.core.ports import DocumentId, Uplink
 from collab.core.replica import Replica
 from collab.core.room import Room
@@ -36,6 +38,9 @@ TICK_SECONDS: Final = 5.0
 SLOW_LOAD_BYTES: Final = 256 * 1024
 """Updates of a document from which on they are merged in another process before it is opened:
 inspecting them takes this one 4 us for each of their structs."""
+
+SEARCH_SECONDS: Final = 60.0
+"""How long to look for rows that pycrdt fails on: each takes as long as loading the document once more."""
 
 MAX_BACKOFF_SECONDS: Final = 5.0
 
@@ -73,6 +78,7 @@ class Hub:
         self._uplink = uplink
         self._compactor = compactor
         self._trials = trials
+        self._searches = Sandbox(seconds=SEARCH_SECONDS)
         self._limits = limits or HubLimits()
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
         self._idle_since: dict[DocumentId, float] = {}
@@ -154,14 +160,22 @@ class Hub:
         if sum(len(row.data) for row in rows if row.kind is RowKind.UPDATE) > SLOW_LOAD_BYTES:
             await self._compactor.compact(document)
             rows = await self._store.load(document)
-        replica = replica_of(document, rows, self._limits.waiting)
+        try:
+            replica = replica_of(document, rows, self._limits.waiting)
+        except BrokenReplicaError:
+            replica = await self._load_without_poison(document, rows)
         self._compactor.loaded(document, rows)
-        if replica.left_out:
-            log.error(
-                "rows of a document cannot be integrated; they stay in the log",
-                document=document,
-                rows=replica.left_out,
-            )
+        return replica
+
+    async def _load_without_poison(self, document: DocumentId, rows: Sequence[LogRow]) -> Replica:
+        """Return a document without the rows that pycrdt fails on; which they are another process finds out (R22)."""
+        try:
+            poison = await self._searches.run(find_poison, *_parts_of(rows))
+            good = [row for row in rows if row.kind is RowKind.SNAPSHOT or row.data not in poison]
+            replica = replica_of(document, good, self._limits.waiting, one_by_one=True)
+        except BrokenReplicaError as error:
+            raise DamagedError(document, str(error)) from error
+        log.error("rows of a document cannot be integrated; they stay in the log", document=document, rows=len(poison))
         return replica
 
     # ---- the end of each turn ----
@@ -283,18 +297,26 @@ class Hub:
             self.problems.pop(name, None)
 
 
-def replica_of(document: DocumentId, rows: Sequence[LogRow], limits: WaitingLimits | None = None) -> Replica:
+def replica_of(
+    document: DocumentId, rows: Sequence[LogRow], limits: WaitingLimits | None = None, *, one_by_one: bool = False
+) -> Replica:
     """Return the document that the rows of its log are.
 
     Raises:
         DamagedError: a row cannot be read.
+        BrokenReplicaError: pycrdt fails on one.
     """
-    snapshots = [row for row in rows if row.kind is RowKind.SNAPSHOT]
-    updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
-    surveys = [row.survey for row in snapshots if row.survey is not None]
+    snapshots, updates, surveys = _parts_of(rows)
     try:
-        return Replica.load([row.data for row in snapshots], updates, surveys, limits)
-    except UnavailableError:
+        return Replica.load(snapshots, updates, surveys, limits, one_by_one=one_by_one)
+    except (UnavailableError, BrokenReplicaError):
         raise
     except CollabError as error:
         raise DamagedError(document, str(error)) from error
+
+
+def _parts_of(rows: Sequence[LogRow]) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Return the snapshots of a log, its updates, and what was kept beside the snapshots."""
+    snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
+    updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
+    return snapshots, updates, [row.survey for row in rows if row.survey is not None]

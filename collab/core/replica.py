@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from hashlib import sha256
-from typing import Final
+from typing import Self
 
 from collab.core.causality import Id
 from collab.core.deletions import DeleteSet
@@ -32,10 +32,6 @@ from collab.core.wire import (
 )
 from collab.errors import MalformedError
 
-MAX_POISON: Final = 300
-"""Rows of one document that pycrdt may fail on, and that are left out, before it counts as damaged: more
-than may wait, since what waits can be made to fail (R12)."""
-
 
 class Verdict(Enum):
     """What became of an update."""
@@ -55,8 +51,6 @@ class Replica:
         """The state vector: how many clock ticks of each client are integrated."""
         self.structs, self._nesting, self._halves = recall(())
         """Roughly how many structs the document is made of; what is known of their depths, and of emoji."""
-        self.left_out = 0
-        """Rows that pycrdt fails on; they stay in the log, and are not in the document (R22)."""
         self.version = 0
         """Counts the updates integrated."""
         self.failure: BrokenReplicaError | None = None
@@ -74,7 +68,9 @@ class Replica:
         updates: Sequence[bytes],
         surveys: Sequence[bytes] = (),
         limits: WaitingLimits | None = None,
-    ) -> Replica:
+        *,
+        one_by_one: bool = False,
+    ) -> Self:
         """Return the document that these rows of its log are.
 
         Args:
@@ -82,27 +78,17 @@ class Replica:
             updates: what clients sent since, in any order.
             surveys: what was kept with each snapshot; without them the snapshots are read, which takes long.
             limits: for what will be admitted later; what waits in the log is not refused.
+            one_by_one: let updates in as the room did that took them, and say which one pycrdt fails on.
 
         Raises:
             MalformedError: a row cannot be read.
-            BrokenReplicaError: pycrdt cannot take the snapshots.
+            BrokenReplicaError: pycrdt cannot take them (`poison` finds out which).
         """
-        poison: set[bytes] = set()
-        while len(poison) < MAX_POISON:
-            replica = cls(limits)
-            replica._load_snapshots(snapshots, surveys)
-            try:
-                replica._load_updates([update for update in updates if update not in poison], one_by_one=bool(poison))
-            except BrokenReplicaError as error:
-                if error.culprit is None and poison:
-                    raise
-                # None: all at once broke it, and one by one shows which.
-                poison.add(error.culprit or b"")
-                continue
-            replica._integrated.clear()
-            replica.left_out = len(poison - {b""})
-            return replica
-        raise BrokenReplicaError(f"pycrdt fails on {MAX_POISON} rows and more")
+        replica = cls(limits)
+        replica._load_snapshots(snapshots, surveys)
+        replica._load_updates(updates, one_by_one=one_by_one)
+        replica._integrated.clear()
+        return replica
 
     def _load_snapshots(self, snapshots: Sequence[bytes], surveys: Sequence[bytes]) -> None:
         if not snapshots:
@@ -122,7 +108,7 @@ class Replica:
                 try:
                     self._take(*self._new_in(update, read(update)))
                     if one_by_one:
-                        self.commit()  # as the room did that took them
+                        self.commit()
                 except BrokenReplicaError as error:
                     error.culprit = error.culprit or update
                     raise

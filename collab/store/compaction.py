@@ -18,6 +18,7 @@ import structlog
 
 from collab import faults
 from collab.core.inspection import read
+from collab.core.poison import load_without_poison
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
 from collab.core.survey import survey
@@ -177,7 +178,8 @@ def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Co
     try:
         snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
         surveys = [row.survey for row in rows if row.survey is not None]
-        replica = Replica.load(snapshots, [row.data for row in rows if row.kind is RowKind.UPDATE], surveys)
+        updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
+        replica, _ = load_without_poison(Replica, snapshots, updates, surveys)
         # What waits for a predecessor stays a row of its own: no snapshot may hold it (hazards P2).
         covered = [row for row in rows if row.kind is RowKind.SNAPSHOT or replica.knows(read(row.data))]
     except CollabError as error:

@@ -11,6 +11,7 @@ from random import Random
 
 from collab.core.framing import payload_of
 from collab.core.inspection import read
+from collab.core.poison import load_without_poison
 from collab.core.ports import DocumentId, Entry, Receipt
 from collab.core.replica import Replica
 
@@ -76,7 +77,9 @@ class MemoryLog:
         """Return the document that these rows are, or all of them."""
         rows = self.rows if rows is None else rows
         snapshots = [row.data for row in rows if row.snapshot]
-        return self.replica_type.load(snapshots, [row.data for row in rows if not row.snapshot])
+        updates = [row.data for row in rows if not row.snapshot]
+        replica, _ = load_without_poison(self.replica_type, snapshots, updates)
+        return replica
 
     def shuffled(self, random: Random) -> Replica:
         """Return the document; its rows come in another order each time."""

@@ -23,8 +23,10 @@ from collab.store.base import LogRow
 from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
+from tests.support.hostile import text, update
 from tests.support.members import Member, typed
 from tests.support.room_kit import RecordingSink
+from tests.support.view import text_of
 
 NOTES = DocumentId("notes")
 
@@ -219,6 +221,20 @@ async def test_a_broken_room_is_mended_from_the_log() -> None:
         other.send(typed(8, 0, "!", (7, 4)))
         await process.journal.flush()
         assert 2 == len(await process.store.load(NOTES))
+
+
+async def test_a_document_is_opened_without_what_pycrdt_fails_on() -> None:
+    """R22, H7: each such row had the document loaded once more on the loop, 30 ms a time where it is large."""
+    async with running() as process:
+        rows = [typed(7, 0, "hello")]
+        rows += [update({client: (0, [text("x", inside=(7, 5))])}) for client in range(66, 96)]
+        rows.append(typed(7, 5, "!", (7, 4)))
+        await process.store.append([(NOTES, Entry(row, "eve")) for row in rows])
+
+        room = await process.hub.open(NOTES)
+
+        assert "hello!" == text_of(room.state()[0], "t")
+        assert 32 == len(await process.store.load(NOTES))
 
 
 async def test_a_task_that_fails_is_started_again_and_readiness_says_so() -> None:

@@ -67,7 +67,7 @@ fix: install ## Mend what the linters can mend, and format
 	@npm run --silent format --workspace web
 
 .PHONY: bench
-bench: $(tests) ## Run the benchmarks; each prints one JSON object
+bench: $(package) $(tests) ## Run the benchmarks; each prints one JSON object
 	@for file in benchmarks/[!_]*.py; do $(python) "$$file" $(ARGS); done
 
 ##@ Build

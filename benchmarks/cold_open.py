@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import logging
-import platform
 import random
 import statistics
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 import structlog
 from pycrdt import Doc, Text
 
+from benchmarks._common import machine
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId, Entry
@@ -130,7 +130,7 @@ async def measure(edits: int, rounds: int) -> dict[str, object]:
         "open_ms_median": round(statistics.median(milliseconds), 2),
         "open_ms_max": round(max(milliseconds), 2),
         "rounds": rounds,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "bound_ms": 60,
     }
 

@@ -33,6 +33,12 @@ GC_THRESHOLDS: Final = (20_000, 10, 10)
 what lived for a while, practically never came."""
 
 
+SWITCH_SECONDS: Final = 0.000_05
+"""How long a thread waits for the interpreter before it asks the one that has it. The log's thread gives it
+up for every statement; at CPython's 5 ms a busy loop on another core let the log fall behind by a second
+(docs/performance.md)."""
+
+
 def run(settings: Settings) -> None:
     """Serve until stopped.
 
@@ -73,6 +79,7 @@ def run(settings: Settings) -> None:
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
+            sys.setswitchinterval(SWITCH_SECONDS)
             await server.serve(sockets=[listening])
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -246,6 +246,17 @@ class TestTransactions:
 
         assert 1 == len(await store.load(new[0]))
 
+    @pytest.mark.parametrize("size", [1, 2, 7, 1024, 2500])
+    async def test_a_batch_of_any_size_is_written_in_order(self, store: SqlStore, size: int) -> None:
+        """S2, S3: however few statements it takes."""
+        await store.append([ONE])
+        entries = [Entry(b"%d" % number, f"author {number}") for number in range(size)]
+
+        await store.append([(NOTES, entry) for entry in entries])
+
+        rows = (await store.load(NOTES))[1:]
+        assert entries == [Entry(row.data, row.author) for row in rows]
+
     async def test_a_document_that_was_deleted_elsewhere_is_made_again(self, path: Path, store: SqlStore) -> None:
         """S2: what is remembered of documents is only a short cut."""
         await store.append([ONE])

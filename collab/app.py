@@ -104,7 +104,7 @@ class Collab:
             waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
         )
         hub = Hub(store, journal, NullRelay(), compactor, trials, limits)
-        return Services(store, journal, hub, sandbox, self._authenticator)
+        return Services(store, journal, hub, sandbox, self._authenticator, trials, settings.max_message_bytes)
 
 
 def create_app(settings: Settings | None = None, authenticator: Authenticator | None = None) -> FastAPI:

@@ -65,6 +65,14 @@ class NotFoundError(CollabError):
     title = "Not found"
 
 
+class ExistsError(CollabError):
+    """There is such a document already, and it can be made only once."""
+
+    http_status = 409
+    close_code = 4409
+    title = "Already there"
+
+
 class LagError(CollabError):
     """A peer has not read what was sent to it for longer than the limit."""
 
@@ -95,6 +103,14 @@ class TooLargeError(CollabError):
     def __init__(self, what: str, actual: float, limit: float, unit: str = "bytes") -> None:
         super().__init__(f"{what}: {actual:g} {unit}, the limit is {limit:g}")
         self.what, self.actual, self.limit, self.unit = what, actual, limit, unit
+
+
+class UnsupportedTypeError(CollabError):
+    """A body of a type that is not taken."""
+
+    http_status = 415
+    close_code = 4400
+    title = "Unknown type"
 
 
 class UnavailableError(CollabError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -177,6 +177,18 @@ class Hub:
             raise DamagedError(document, str(error)) from error
         log.error("rows of a document cannot be integrated; they stay in the log", document=document, rows=len(poison))
         return replica
+
+    async def bring(self, document: DocumentId, update: bytes, inspection: Inspection) -> None:
+        """Tell a room of what has been stored past it, whether it is open, opening, or being read again (N4)."""
+        if document in self._opening:
+            with suppress(CollabError):
+                await self.open(document)
+        room = self.rooms.get(document)
+        # Rare, and nobody waits but whoever creates the document: not worth an event of its own.
+        while room is not None and room.broken and self.rooms.get(document) is room:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        if room is not None and not room.broken:
+            room.bring(update, inspection)
 
     # ---- the end of each turn ----
 

@@ -170,6 +170,15 @@ class Room:
         except CollabError as error:
             self.close(connection, error)
 
+    def bring(self, update: bytes, inspection: Inspection) -> None:
+        """Take what is in the log already, and tell everybody who is here (N4)."""
+        self.settle()
+        try:
+            self._replica.admit(update, inspection)
+            self._spread(self._replica.take_integrated(), None)
+        except BrokenReplicaError as error:
+            self._break(error, None)
+
     def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Trial | None:
         if len(update) > self.limits.trial_bytes:
             return Trial(connection, kind, update, self._replica.full_state())
@@ -281,9 +290,11 @@ class Room:
         self._journal.append(self.document, rows, ())
         integrated = self._replica.take_integrated()
         plain = turn.plain(integrated)
-        for update in merged([row.data for row in rows] if plain else integrated):
+        self._spread([row.data for row in rows] if plain else integrated, turn.sole_author if plain else None)
+
+    def _spread(self, updates: list[bytes], author: Connection | None) -> None:
+        for update in merged(updates):
             self._uplink.publish(self.document, update)
-            author = turn.sole_author if plain else None
             self._audience.send(update, author)
             if author is None:
                 self._everybody_heard_at = self.now

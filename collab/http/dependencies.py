@@ -38,6 +38,9 @@ class Services:
     hub: Hub
     sandbox: Sandbox
     authenticator: Authenticator
+    trials: Sandbox
+    """For what may be hostile: whoever keeps it busy keeps nobody from exporting."""
+    max_body_bytes: int
 
 
 Running = Callable[[], Services]

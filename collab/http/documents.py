@@ -1,4 +1,4 @@
-"""`/api/documents/{id}` and what is read from a document as a whole.
+"""`/api/documents/{id}`: how a document is created, and what is read from it as a whole.
 
 Not for: how a format looks (`content`).
 """
@@ -13,13 +13,17 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 
 from collab.content import FORMATS, render
-from collab.core.ports import DocumentId
+from collab.core.connection import Access
+from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
-from collab.errors import DamagedError, NotFoundError
+from collab.errors import DamagedError, ExistsError, ForbiddenError, MalformedError, NotFoundError
+from collab.http.bodies import BODIES, body_of, update_in
 from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
 from collab.http.schemas import DocumentInfo, Problem
 from collab.hub import replica_of
+from collab.names import document_id
 from collab.sandbox import WorkerCrashError
+from collab.seed import examined
 from collab.store.base import LogRow
 
 ExportFormat = Enum("ExportFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
@@ -30,7 +34,7 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
     for status, description in {
         400: "the document's name cannot be",
         401: "nobody is known behind the request",
-        403: "whoever asks may not read it",
+        403: "whoever asks may not do this",
         404: "there is no such document",
         413: "the document, or its name, is too large",
         422: "a parameter is missing or unknown",
@@ -49,6 +53,30 @@ def router(running: Running) -> APIRouter:
         document = named(id)
         services = running()
         await services.authenticator.authenticate(request, document)
+        return await _describe(services, document)
+
+    @routes.put(
+        "/{id}",
+        status_code=201,
+        summary="Create a document",
+        responses={
+            409: {"model": Problem, "description": "it is there already"},
+            415: {"model": Problem, "description": "a body of this type is not taken"},
+        },
+        openapi_extra={"requestBody": {"content": {kind: {} for kind in BODIES}, "description": "what it begins with"}},
+    )
+    async def create(
+        id: DocumentPath,
+        request: Request,
+        template: Annotated[str | None, Query(description="begin as this document is now; without a body")] = None,
+    ) -> DocumentInfo:
+        document = named(id)
+        services = running()
+        principal = await services.authenticator.authenticate(request, document)
+        if principal.access is not Access.EDIT:
+            raise ForbiddenError(f"whoever asks may not write the document {document!r}")
+        update = await _first_update(services, request, template)
+        await _create(services, document, Entry(update, principal.id))
         return await _describe(services, document)
 
     @routes.get(
@@ -79,6 +107,29 @@ def router(running: Running) -> APIRouter:
         return Response(content, media_type=chosen.media_type, headers=headers)
 
     return routes
+
+
+async def _first_update(services: Services, request: Request, template: str | None) -> bytes:
+    """Return what a request wants a document to begin with."""
+    body = await body_of(request, services.max_body_bytes)
+    if template is None:
+        return update_in(request, body)
+    if body:
+        raise MalformedError("a document begins with a body or as a template, not as both")
+    origin = document_id(template)
+    await services.authenticator.authenticate(request, origin)
+    state, _ = await _state(services, origin)
+    return state
+
+
+async def _create(services: Services, document: DocumentId, first: Entry) -> None:
+    """Create a document with its first row, and tell the room that waits for somebody to begin it (N1, N4)."""
+    inspection = await examined(first.data, services.trials)
+    # What the people in a room have written makes the document exist.
+    await services.journal.flush(document)
+    if not await services.store.create(document, first):
+        raise ExistsError(f"there is a document {document!r} already")
+    await services.hub.bring(document, first.data, inspection)
 
 
 async def _describe(services: Services, document: DocumentId) -> DocumentInfo:

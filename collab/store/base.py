@@ -88,6 +88,9 @@ class Store(Protocol):
     def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> Awaitable[None]:
         """Write all entries in one transaction; on disk when this returns. Creates documents that are new."""
 
+    async def create(self, document: DocumentId, entry: Entry) -> bool:
+        """Create a document with its first row in one transaction; False, and nothing done, if it is there already."""
+
     async def load(self, document: DocumentId) -> Sequence[LogRow]:
         """Return every row of a document by ascending id, from one SELECT; empty if there is none."""
 

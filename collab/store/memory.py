@@ -47,6 +47,13 @@ class MemoryStore(Store, Archive):
             for client in entry.clients:
                 document.clients.setdefault(client, entry.author)
 
+    async def create(self, document: DocumentId, entry: Entry) -> bool:
+        self._insist_on_open()
+        if document in self._documents:
+            return False
+        await self.append([(document, entry)])
+        return True
+
     async def load(self, document: DocumentId) -> Sequence[LogRow]:
         self._insist_on_open()
         return tuple(self._find(document).rows.values())

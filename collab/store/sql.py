@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.errors import ConfigurationError, DamagedError
-from collab.store import statements
+from collab.store import seeding, statements
 from collab.store.base import Archive, Compaction, Description, LogRow, Segment, Store
 from collab.store.sqlite import Row, SqliteDatabase
 from collab.store.tables import history
@@ -93,6 +93,9 @@ class SqlStore(Store, Archive):
             # Otherwise, a document that was known here has been deleted by another process.
             return self._database.insert(self._append_sql, rows, write)
         return self._append_new(batch, write)
+
+    async def create(self, document: DocumentId, entry: Entry) -> bool:
+        return await self._database.write(partial(seeding.create, self._append_sql, document, entry, self._clock()))
 
     async def load(self, document: DocumentId) -> Sequence[LogRow]:
         return await self._read(document, statements.load)

@@ -361,3 +361,41 @@ async def test_a_closed_store_is_unavailable(store: AnyStore) -> None:
         await store.load(NOTES)
     with pytest.raises(UnavailableError):
         await store.append([(NOTES, Entry(b"2", "alice"))])
+
+
+async def test_a_document_is_created_once(store: AnyStore) -> None:
+    """N1: with its first row; a second attempt changes nothing."""
+    assert await store.create(NOTES, Entry(b"seed", "alice", (7,)))
+    before = await store.describe(NOTES)
+
+    assert not await store.create(NOTES, Entry(b"other", "bob", (8,)))
+
+    assert [b"seed"] == await data_of(store)
+    assert {7: "alice"} == await store.clients(NOTES)
+    assert before == await store.describe(NOTES)
+
+
+async def test_a_document_that_was_written_is_not_created(store: AnyStore) -> None:
+    """N1: whoever comes second, and however the first came."""
+    await write(store, b"typed")
+
+    assert not await store.create(NOTES, Entry(b"seed", "alice"))
+
+    assert [b"typed"] == await data_of(store)
+
+
+async def test_of_many_that_create_a_document_one_does(store: AnyStore) -> None:
+    """N1: the unique key of its name decides."""
+    made = await asyncio.gather(*(store.create(NOTES, Entry(bytes((each,)), "alice")) for each in range(20)))
+
+    assert [True] == [each for each in made if each]
+    assert [bytes((made.index(True),))] == await data_of(store)
+
+
+async def test_what_was_created_can_be_written_to(store: AnyStore) -> None:
+    """N1: it is a document like others."""
+    await store.create(NOTES, Entry(b"seed", "alice"))
+
+    await write(store, b"typed")
+
+    assert [b"seed", b"typed"] == await data_of(store)

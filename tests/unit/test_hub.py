@@ -11,6 +11,7 @@ import pytest
 
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
+from collab.core.inspection import read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
@@ -29,6 +30,7 @@ from tests.support.room_kit import RecordingSink
 from tests.support.view import text_of
 
 NOTES = DocumentId("notes")
+SEED = typed(7, 0, "seed")
 
 
 class SlowStore(MemoryStore):
@@ -286,3 +288,46 @@ async def test_an_unexpected_failure_to_open_is_an_answer_too() -> None:
                 await process.hub.open(NOTES)
 
         assert {} == process.hub.rooms
+
+
+class LateStore(SlowStore):
+    """A store whose loads have read their rows when they wait for the test."""
+
+    async def load(self, document: DocumentId) -> Sequence[LogRow]:
+        rows = await MemoryStore.load(self, document)
+        self.loads += 1
+        await self.open.wait()
+        return rows
+
+
+async def test_what_is_stored_past_a_room_that_opens_reaches_it() -> None:
+    """N4: the room has read its document before that was created."""
+    async with running(LateStore()) as process:
+        process.store.open.clear()
+        opening = asyncio.ensure_future(process.hub.open(NOTES))
+        await until(lambda: process.store.loads == 1)
+
+        assert await process.store.create(NOTES, Entry(SEED, "ann"))
+        bringing = asyncio.ensure_future(process.hub.bring(NOTES, SEED, read(SEED)))
+        process.store.open.set()
+        await bringing
+
+        assert SEED == (await opening).state()[0]
+        assert 1 == len(await process.store.load(NOTES))
+
+
+async def test_what_is_stored_past_a_broken_room_reaches_it() -> None:
+    """N4: its document was read again before that was created."""
+    async with running(LateStore()) as process:
+        room = await process.hub.open(NOTES)
+        process.store.open.clear()
+        room._break(BrokenReplicaError("for the test"), None)
+        await until(lambda: process.store.loads == 2)
+
+        assert await process.store.create(NOTES, Entry(SEED, "ann"))
+        bringing = asyncio.ensure_future(process.hub.bring(NOTES, SEED, read(SEED)))
+        await asyncio.sleep(0)
+        process.store.open.set()
+        await bringing
+
+        assert SEED == room.state()[0]

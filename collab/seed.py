@@ -1,0 +1,81 @@
+"""What a document begins with: an update that is whole, made of a text or of somebody's bytes.
+
+Not for: storing it, or the rooms it must reach (`http/documents.py`). The rules are N of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from collab.core.connection import RoomLimits
+from collab.core.inspection import Inspection, read
+from collab.core.replica import Replica, Verdict
+from collab.core.wire import EMPTY_UPDATE, var_string, var_uint
+from collab.errors import CollabError, MalformedError, TooLargeError
+from collab.sandbox import Sandbox, WorkerCrashError
+from collab.trial import MAX_RANGES
+
+CLIENT: Final = 1
+"""The client id of what the server writes. Always the same, so that equal texts are equal updates: two
+that meet all the same, say after a restore, are one. Yjs draws its ids from 2^32."""
+
+TEXT_ROOT: Final = "content"
+"""The text that the page shows (web/README.md)."""
+
+MAX_MILLISECONDS: Final = 250.0
+"""What taking it may cost an open room, and opening it later: the longest stall that the server promises."""
+
+
+def text_update(text: str) -> bytes:
+    """Return the update that puts `text` into the page's root of an empty document (N3)."""
+    if not text:
+        return EMPTY_UPDATE
+    item = b"\x04\x01" + var_string(TEXT_ROOT) + var_string(text)
+    return b"\x01\x01" + var_uint(CLIENT) + b"\x00" + item + b"\x00"
+
+
+async def examined(update: bytes, sandbox: Sandbox) -> Inspection:
+    """Return the inspection of an update that a document may begin with (N2).
+
+    Raises:
+        MalformedError: it cannot be read, harms whoever reads it, or depends on what it does not hold.
+        TooLargeError: it is too dear.
+    """
+    limits = RoomLimits()
+    if len(update) <= limits.trial_bytes:
+        inspection = read(update)
+        if not limits.is_dear(inspection, inspection.structs):
+            return examine(update)[0]
+    try:
+        inspection, milliseconds = await sandbox.run(examine, update)
+    except WorkerCrashError as error:
+        raise MalformedError(f"an update that cannot be integrated ({error})") from error
+    if milliseconds > MAX_MILLISECONDS:
+        raise TooLargeError("cost of the first update", round(milliseconds), MAX_MILLISECONDS, "ms")
+    return inspection
+
+
+def examine(update: bytes) -> tuple[Inspection, float]:
+    """Try an update on an empty document; return what it is made of, and the milliseconds that it takes.
+
+    Raises:
+        MalformedError, TooLargeError: no document may begin with it.
+    """
+    inspection = read(update)
+    ranges = len(inspection.runs) + len(inspection.deletes) + len(inspection.dead)
+    if ranges > MAX_RANGES:
+        raise TooLargeError("ranges in one update", ranges, MAX_RANGES, "ranges")
+    replica = Replica()
+    started = time.process_time()
+    try:
+        verdict = replica.admit(update, inspection)
+        replica.commit()
+    except (MalformedError, TooLargeError):
+        raise
+    except CollabError as error:
+        raise MalformedError(str(error)) from error
+    milliseconds = (time.process_time() - started) * 1000
+    if verdict is Verdict.WAITING:
+        raise MalformedError("the update depends on others that it does not hold: send the whole state")
+    return inspection, milliseconds

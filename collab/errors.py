@@ -73,6 +73,20 @@ class ExistsError(CollabError):
     title = "Already there"
 
 
+class LineageError(CollabError):
+    """A client's copy is not of the document that is here: that was restored, or is gone."""
+
+    http_status = 409
+    close_code = 4205
+    title = "Another document"
+
+    def __init__(self) -> None:
+        # A close frame holds 123 bytes; clients look for the first word.
+        super().__init__(
+            "lineage: your copy is not of the document that is here now; keep it as another one, or join without it"
+        )
+
+
 class LagError(CollabError):
     """A peer has not read what was sent to it for longer than the limit."""
 

@@ -81,6 +81,8 @@ class Hub:
         self._searches = Sandbox(seconds=SEARCH_SECONDS)
         self._limits = limits or HubLimits()
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
+        self._lineages: dict[DocumentId, str] = {}
+        """Of open rooms, once somebody has asked."""
         self._idle_since: dict[DocumentId, float] = {}
         self._loads = asyncio.Semaphore(self._limits.concurrent_loads)
         self._dirty: list[Room] = []
@@ -178,6 +180,16 @@ class Hub:
         log.error("rows of a document cannot be integrated; they stay in the log", document=document, rows=len(poison))
         return replica
 
+    async def lineage(self, document: DocumentId) -> str | None:
+        """Return the lineage of a document, None as long as nothing of it is stored (L1)."""
+        lineage = self._lineages.get(document)
+        if lineage is None and (stored := await self._store.describe(document)) is not None:
+            lineage = stored.lineage
+            if document in self.rooms:
+                # It changes only while no server runs.
+                self._lineages[document] = lineage
+        return lineage
+
     async def bring(self, document: DocumentId, update: bytes, inspection: Inspection) -> None:
         """Tell a room of what has been stored past it, whether it is open, opening, or being read again (N4)."""
         if document in self._opening:
@@ -253,6 +265,7 @@ class Hub:
         del self.rooms[room.document]
         room.retire()
         self._idle_since.pop(room.document, None)
+        self._lineages.pop(room.document, None)
         self._compactor.closed(room.document)
 
     def sweep(self, now: float) -> None:

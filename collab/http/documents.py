@@ -139,6 +139,7 @@ async def _describe(services: Services, document: DocumentId) -> DocumentInfo:
         raise NotFoundError(f"there is no document {document!r}")
     return DocumentInfo(
         id=document,
+        lineage=stored.lineage if stored else None,
         created_at=datetime.fromtimestamp(stored.created_at, UTC) if stored else None,
         changed_at=datetime.fromtimestamp(stored.changed_at, UTC) if stored else None,
         rows=stored.rows if stored else 0,

@@ -20,6 +20,9 @@ class DocumentInfo(BaseModel):
     """What the server knows of a document without reading it."""
 
     id: str = Field(description="its name")
+    lineage: str | None = Field(
+        description="which document of this name it is: another after a restore; null if nothing was written yet"
+    )
     created_at: datetime | None = Field(description="when something was first written; null if nothing was yet")
     changed_at: datetime | None = Field(description="when something was last written")
     rows: int = Field(description="rows of its log")

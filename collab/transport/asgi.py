@@ -21,8 +21,9 @@ from collab.auth.base import Authenticator, Principal
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.framing import payload_of
+from collab.core.ports import DocumentId
 from collab.core.room import Room
-from collab.errors import CollabError
+from collab.errors import CollabError, LineageError
 from collab.hub import Hub
 from collab.names import document_id
 from collab.transport.direct import EXTENSION, HIGH_WATER_BYTES, DirectProtocol, shortened
@@ -57,14 +58,31 @@ class YWebsocketRoute:
             serving = self._running()
             principal = await serving.authenticator.authenticate(HTTPConnection(scope), document)
             room = await serving.hub.open(document)
+            stray = await _is_stray(serving.hub, document, scope)
         except CollabError as error:
             await _refuse(error, scope, send)
+            return
+        if stray:
+            await _turn_away(LineageError(), send)
             return
         direct: DirectProtocol | None = scope.get("extensions", {}).get(EXTENSION)
         if direct is not None:
             await _serve_directly(serving.hub, room, principal, direct, send)
         else:
             await _serve_by_events(serving.hub, room, principal, receive, send)
+
+
+async def _is_stray(hub: Hub, document: DocumentId, scope: Scope) -> bool:
+    """Whether a client says that its copy is of another document than the one that is here (L2)."""
+    lineage = HTTPConnection(scope).query_params.get("lineage", "")
+    return lineage != "" and lineage != await hub.lineage(document)
+
+
+async def _turn_away(error: CollabError, send: Send) -> None:
+    """Close a socket with nothing said or read: after an HTTP status a browser would not know why."""
+    with suppress(OSError):
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": error.close_code, "reason": shortened(str(error))})
 
 
 async def _serve_directly(hub: Hub, room: Room, principal: Principal, socket: DirectProtocol, send: Send) -> None:

@@ -21,9 +21,9 @@ from collab.core.dialects import Y_WEBSOCKET
 from collab.core.framing import payload_of
 from collab.core.inspection import read
 from collab.core.merging import merge
-from collab.core.ports import DocumentId
+from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind
-from collab.errors import UnavailableError
+from collab.errors import LineageError, UnavailableError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol, shortened
 from tests.support.members import typed
@@ -313,3 +313,34 @@ async def test_a_client_that_sends_much_gives_others_their_turn(
         assert [run[1] for update in received for run in read(update).runs] == sorted(
             run[1] for update in received for run in read(update).runs
         )
+
+
+@pytest.mark.parametrize("claimed", ["0" * 32, "?", "%00"])
+async def test_a_copy_of_another_lineage_is_turned_away(served: Served, claimed: str) -> None:
+    """L2: with the reason, before anything is read or said."""
+    await served.collab.services().store.append([(DocumentId("notes"), Entry(typed(7, 0, "hello"), "ann"))])
+
+    async with served.connect(f"notes?lineage={claimed}") as stray:
+        with suppress(ConnectionClosed):
+            await stray.send(message(Kind.UPDATE, typed(8, 0, "old")))
+        assert (4205, str(LineageError())) == await closed(stray)
+
+    assert str(LineageError()).startswith("lineage")
+    async with served.connect() as reader:
+        assert typed(7, 0, "hello") == await join(reader)
+
+
+async def test_a_copy_of_a_document_that_is_gone_is_turned_away(served: Served) -> None:
+    """L2, L1: a document of which nothing is stored has no lineage, and the copy one."""
+    async with served.connect("notes?lineage=" + "0" * 32) as stray:
+        assert (4205, str(LineageError())) == await closed(stray)
+
+
+async def test_a_copy_of_the_same_lineage_comes_in(served: Served) -> None:
+    """L2: and so does whoever says nothing of it."""
+    await served.collab.services().store.append([(DocumentId("notes"), Entry(typed(7, 0, "hello"), "ann"))])
+    lineage = await served.collab.services().hub.lineage(DocumentId("notes"))
+
+    for query in (f"?lineage={lineage}", "?lineage=", ""):
+        async with served.connect(f"notes{query}") as reader:
+            assert typed(7, 0, "hello") == await join(reader)

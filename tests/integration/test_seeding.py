@@ -55,6 +55,7 @@ async def test_a_document_is_created_and_described(client: httpx.AsyncClient, do
 
     assert 201 == answer.status_code
     assert {"id": document, "rows": 1, "update_bytes": len(HELLO), "open": False}.items() <= answer.json().items()
+    assert 16 == len(bytes.fromhex(answer.json()["lineage"]))
     assert HELLO == (await client.get(f"/{document}/export?format=yjs")).content
 
 
@@ -163,6 +164,7 @@ async def test_a_document_begins_as_its_template_is(client: httpx.AsyncClient, d
     original = await client.get(f"/{document}-template/export?format=json")
     assert 201 == answer.status_code
     assert original.json() == copied.json()
+    assert answer.json()["lineage"] != (await client.get(f"/{document}-template")).json()["lineage"]
 
 
 async def test_a_template_that_is_open_is_taken_as_it_is_now(

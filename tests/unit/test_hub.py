@@ -331,3 +331,16 @@ async def test_what_is_stored_past_a_broken_room_reaches_it() -> None:
         await bringing
 
         assert SEED == room.state()[0]
+
+
+async def test_the_lineage_of_a_document_is_that_of_its_store() -> None:
+    """L1: none as long as nothing is stored, then always the same."""
+    async with running() as process:
+        await process.hub.open(NOTES)
+        assert await process.hub.lineage(NOTES) is None
+
+        await process.store.append([(NOTES, Entry(SEED, "ann"))])
+
+        described = await process.store.describe(NOTES)
+        assert described is not None
+        assert described.lineage == await process.hub.lineage(NOTES) == await process.hub.lineage(NOTES)

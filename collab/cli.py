@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from collab.errors import StartupError
+
+if TYPE_CHECKING:
+    from collab.settings import Settings
+    from collab.verification import Contents
 
 cli = typer.Typer(
     name="collab",
@@ -59,6 +65,83 @@ def serve(
         _fail(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}", 2)
     except StartupError as error:
         _fail(str(error), error.exit_code)
+
+
+_DATA = Annotated[Path | None, typer.Option(help="folder of the database [./data]")]
+_DATABASE = Annotated[str | None, typer.Option(help="database URL [SQLite in the data folder]")]
+
+
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="where the copy goes")],
+    data: _DATA = None,
+    database: _DATABASE = None,
+    force: Annotated[bool, typer.Option("--force", help="replace FILE if it is there")] = False,
+) -> None:
+    """Copy the database to FILE, also while a server runs, and read the copy whole."""
+    from collab.backup import back_up, file_of
+
+    with _explained():
+        made = back_up(file_of(_settings(data, database), "pg_dump"), file, force=force, progress=_show)
+        size = made.bytes / 1e6
+        print(f"backed up {made.contents.documents} documents, {size:.1f} MB, in {made.seconds:.1f} s: {file}")
+        _tell_of(made.contents)
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="a copy that `collab backup` made")],
+    data: _DATA = None,
+    database: _DATABASE = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="put aside a database that is there; take a copy with damaged documents")
+    ] = False,
+) -> None:
+    """Put the documents of FILE in the place of the database, which no server may have open."""
+    from collab.backup import file_of
+    from collab.restore import restore as put_back
+
+    with _explained():
+        target = file_of(_settings(data, database), "pg_restore")
+        made = put_back(file, target, force=force, progress=_show)
+        print(f"restored {made.contents.documents} documents: {target}")
+        if made.kept is not None:
+            print(f"the database that was there is kept: {made.kept}")
+        _tell_of(made.contents)
+
+
+def _settings(data: Path | None, database: str | None) -> Settings:
+    from collab.settings import Settings
+
+    given = {"data": data, "database": database}
+    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """End with one sentence and its exit code if something can't be done."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        _fail(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}", 2)
+    except StartupError as error:
+        _fail(str(error), error.exit_code)
+
+
+def _show(what: str, done: int, total: int) -> None:
+    """Say on a terminal how far it is, on one line that the next replaces."""
+    if sys.stderr.isatty():
+        print(f"\r{what} {100 * done // max(total, 1)} %\033[K\r", end="", file=sys.stderr, flush=True)
+
+
+def _tell_of(contents: Contents) -> None:
+    for document, reason in contents.damaged:
+        print(f"collab: damaged, and as it was in the original: {document!r}: {reason}", file=sys.stderr)
+    if contents.damaged:
+        sys.exit(6)
 
 
 def _fail(message: str, code: int) -> NoReturn:

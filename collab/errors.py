@@ -175,6 +175,12 @@ class DatabaseUnusableError(StartupError):
     exit_code = 4
 
 
+class BackupError(StartupError):
+    """A backup that cannot be made or restored; what was there is as it was."""
+
+    exit_code = 5
+
+
 class ConfigurationError(StartupError):
     """A setting that cannot be, or settings that contradict each other."""
 

@@ -171,8 +171,8 @@ def _open(path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
 
 
 def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
-    _make_folder(path.parent)
-    opened.enter_context(_locked(path, alone=processes == 1))
+    make_folder(path.parent)
+    opened.enter_context(locked(path, alone=processes == 1))
     raw = _connect(path, lock_timeout_seconds)
     # An error's text may reach a log: not with what people wrote.
     writing = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
@@ -224,7 +224,7 @@ def _set_journal(raw: sqlite3.Connection, path: Path, processes: int) -> str:
 
 
 @contextmanager
-def _locked(path: Path, *, alone: bool) -> Iterator[None]:
+def locked(path: Path, *, alone: bool) -> Iterator[None]:
     """Keep other servers away from the database; `alone` keeps away even those that would share it.
 
     The lock ends with the process, however it ends. Its file stays: whoever deleted it could take
@@ -244,7 +244,7 @@ def _locked(path: Path, *, alone: bool) -> Iterator[None]:
         yield
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make the folder and those above it, so that they are still there after a power cut."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):

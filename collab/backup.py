@@ -1,0 +1,161 @@
+"""A copy of a database in one file, taken while a server writes to it, and read whole before it counts.
+
+Not for: putting a copy in the place of a database (`restore`), nor for PostgreSQL, which has tools of
+its own. Runs in a process of its own: a second handle of the file would cost the server its locks.
+The rules are B of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from collab.errors import BackupError, ConfigurationError
+from collab.settings import Settings
+from collab.store.sqlite import explain
+from collab.verification import Contents, Progress, reading_only, verify
+
+_PAGES_AT_ONCE: Final = 2_000
+"""8 MB: often enough for whoever watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What came of a backup."""
+
+    contents: Contents
+    bytes: int
+    seconds: float
+
+
+def back_up(database: Path, target: Path, *, force: bool, progress: Progress) -> Backup:
+    """Write a copy of `database` to `target`, which is there whole or not at all (B1 to B5).
+
+    `force` replaces a file that is there.
+
+    Raises:
+        StartupError: there is no such copy; the message says why.
+    """
+    started = time.monotonic()
+    if not database.is_file():
+        raise BackupError(f"there is no database {database}")
+    if target.exists() and target.samefile(database):
+        raise BackupError(f"{target} is the database itself: choose another name")
+    if target.exists() and not force:
+        raise BackupError(f"there is a file {target} already: choose another name, or replace it with --force")
+    with complaining(target), part_of(target.with_name(f"{target.name}.part")) as part:
+        copy(database, part.path, progress)
+        contents = verify(part.path, database, progress)
+        part.replace(target)
+        return Backup(contents, target.stat().st_size, time.monotonic() - started)
+
+
+def file_of(settings: Settings, tools: str) -> Path:
+    """Return the SQLite file that the settings name; `tools` are those that do the same for PostgreSQL.
+
+    Raises:
+        ConfigurationError: they name something else.
+    """
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError as error:
+        raise ConfigurationError("the database's URL cannot be read; one looks like sqlite:///collab.db") from error
+    kind = url.get_backend_name()
+    if kind == "postgresql":
+        raise ConfigurationError(f"a PostgreSQL database is backed up and restored by its own tools: use {tools}")
+    if kind != "sqlite" or url.database in (None, "", ":memory:"):
+        raise ConfigurationError(f"the database {kind}:// is no file that could be backed up or restored")
+    return Path(str(url.database)).resolve()
+
+
+# ---- the copy ----
+
+
+def copy(source: Path, target: Path, progress: Progress) -> None:
+    """Write what `source` holds at this moment into the file `target`, with no journal beside it (B1, B2).
+
+    Raises:
+        BackupError: `source` cannot be read.
+    """
+    with closing(reading_only(source)) as reading, closing(sqlite3.connect(target, isolation_level=None)) as writing:
+        # Nobody else has this file, and if this process dies nobody will.
+        writing.execute("PRAGMA journal_mode=OFF")
+        writing.execute("PRAGMA synchronous=OFF")
+        try:
+            # One transaction around all steps; without, each commit of the server would start the copy again.
+            reading.execute("BEGIN")
+            reading.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.Error as error:
+            raise BackupError(f"{source} cannot be read: {error}") from error
+        reading.backup(
+            writing,
+            pages=_PAGES_AT_ONCE,
+            progress=lambda _status, left, pages: progress("copied", pages - left, pages),
+        )
+        # The copy of a database with a WAL would want one, too, wherever it is opened.
+        writing.execute("PRAGMA journal_mode=DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file on its way to its name. Owned by whoever locked it."""
+
+    path: Path
+    handle: int
+
+    def replace(self, target: Path) -> None:
+        """Give the file its name, once it is on disk (B4)."""
+        os.fsync(self.handle)
+        self.path.replace(target)
+        sync_folder(target.parent)
+
+
+@contextmanager
+def part_of(path: Path) -> Iterator[Part]:
+    """Make an empty file that nobody else writes to; it is gone at the end unless it got another name."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupError(f"{path} is being written by another process: wait for it") from error
+        # Who had the lock before may have given the file its name meanwhile.
+        if not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
+            raise BackupError(f"{path} was written by another process: try again")
+        os.ftruncate(handle, 0)
+        try:
+            yield Part(path, handle)
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Keep a folder's names over a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def complaining(path: Path) -> Iterator[None]:
+    """Turn whatever hinders writing `path` into the one sentence that the operator reads."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise BackupError(str(explain(error, path) or f"{path} cannot be written: {error}")) from error
+    except OSError as error:
+        raise BackupError(f"{error.filename or path} cannot be written: {error.strerror}") from error

@@ -38,6 +38,7 @@ function described(link: Link, opened: boolean, online: boolean): { words: strin
       if (!online) return { words: "Offline", tone: "bad" };
       return { words: opened ? "Reconnecting…" : "Connecting…", tone: "waiting" };
     case "refused":
+    case "replaced":
       return { words: "Not connected", tone: "bad" };
   }
 }

@@ -8,17 +8,21 @@ import classes from "./Editor.module.css";
 import { EditorHeader } from "./EditorHeader";
 import { Notices } from "./Notices";
 import { RefusedPage } from "./RefusedPage";
+import { ReplacedDialog } from "./ReplacedDialog";
 import { TextPane } from "./TextPane";
 
 interface EditorProps {
   readonly session: Session;
+  /** Drop what is in this tab, and open the document anew. */
+  readonly onStartOver: () => void;
 }
 
-export function Editor({ session }: EditorProps) {
+export function Editor({ session, onStartOver }: EditorProps) {
   const { document, meta, text } = session;
   const { link, opened, unsaved, refusal } = useSessionState(session);
   const [title, rename] = useTitle(meta);
-  const readOnly = !opened || refusal !== null || link.kind === "refused";
+  const ended = link.kind === "refused" || link.kind === "replaced";
+  const readOnly = !opened || refusal !== null || ended;
 
   useDocumentTitle(`${title || document} – collab`);
   useNotedAsRecent(document, title, opened);
@@ -34,6 +38,7 @@ export function Editor({ session }: EditorProps) {
         <Notices session={session} />
         <TextPane text={text} opened={opened} readOnly={readOnly} />
       </main>
+      {link.kind === "replaced" && <ReplacedDialog session={session} onStartOver={onStartOver} />}
     </div>
   );
 }

@@ -1,6 +1,9 @@
 /**
  * One document, open in this tab: its replica, its connection, and who is here.
  *
+ * It knows the lineage of what it holds, so that a restored document and this one are not merged
+ * (docs/spec.md, L). Until it does, it does not talk to other tabs, which may hold another one.
+ *
  * "Connected" never means "saved": that is what `SaveWatch` asks the server.
  */
 
@@ -10,6 +13,8 @@ import * as Y from "yjs";
 import { roomOf, socketsAt } from "../addresses";
 import type { Identity } from "../people/identity";
 import { isFinal, problemOfClose } from "./closeCodes";
+import { type Keeping, keepCopy } from "./copies";
+import { askLineage, isAnotherLineage } from "./lineage";
 import { FIRST_LINK, type Link, type LinkEvent, nextLink } from "./link";
 import { askAbout } from "./problem";
 import { SaveWatch } from "./SaveWatch";
@@ -30,6 +35,9 @@ type StatusEvent = { readonly status: "connected" | "disconnected" | "connecting
 /** Long enough not to storm a server that is down, and not the same in every tab. */
 const LONGEST_WAIT_MILLISECONDS = 6_000;
 const WAIT_SPREAD_MILLISECONDS = 4_000;
+/** Long enough for the first edit of a document to be on disk; then twice as long each time. */
+const FIRST_QUESTION_MILLISECONDS = 200;
+const LONGEST_QUESTION_MILLISECONDS = 10_000;
 
 /** Owns the Yjs document, the provider and their listeners, from construction to `close`. */
 export class Session {
@@ -46,6 +54,8 @@ export class Session {
     () => this.change({ unsaved: this.saving.unsaved }),
   );
   private asking = false;
+  private lineage: string | null = null;
+  private lineageTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly document: string,
@@ -54,7 +64,8 @@ export class Session {
     this.provider = new WebsocketProvider(socketsAt(location), roomOf(document), this.doc, {
       connect: false,
       maxBackoffTime: LONGEST_WAIT_MILLISECONDS + Math.random() * WAIT_SPREAD_MILLISECONDS,
-      shouldReconnect: (event) => !isFinal(event.code),
+      disableBc: true,
+      shouldReconnect: ({ code, reason }) => !isFinal(code) && !isAnotherLineage(code, reason),
     });
     this.provider.messageHandlers[messageAuth] = (_encoder, decoder) => {
       readAuthMessage(decoder, this.doc, (_doc, reason) => this.change({ refusal: reason }));
@@ -79,6 +90,7 @@ export class Session {
   /** Leave the document. What was not sent is lost with the tab. */
   close(): void {
     this.closing.abort();
+    clearTimeout(this.lineageTimer);
     this.watchers.clear();
     this.provider.destroy();
     this.provider.awareness.destroy();
@@ -104,6 +116,13 @@ export class Session {
     this.provider.connect();
   };
 
+  /** Store what is here under another name. */
+  readonly keepAsCopy = async (): Promise<Keeping> => {
+    const outcome = await keepCopy(this.document, this.doc);
+    if (outcome.kind === "kept") this.change({ unsaved: false });
+    return outcome;
+  };
+
   private readonly statusChanged = ({ status }: StatusEvent): void => {
     switch (status) {
       case "connecting":
@@ -124,15 +143,18 @@ export class Session {
     this.change({ opened: true });
     this.follow({ kind: "synced" });
     this.saving.reconnected();
+    void this.learnLineage();
   };
 
   private readonly closedForGood = ({ code, reason }: { code: number; reason: string }): void => {
     // The socket is gone; this ends the talk with the other tabs of this browser, too.
     this.provider.disconnect();
-    this.follow({ kind: "closed for good", problem: problemOfClose(code, reason) });
+    if (isAnotherLineage(code, reason)) this.follow({ kind: "replaced" });
+    else this.follow({ kind: "closed for good", problem: problemOfClose(code, reason) });
   };
 
   private readonly noteUpdate = (_update: Uint8Array, origin: unknown): void => {
+    if (this.lineage === null) this.learnLineageIn(FIRST_QUESTION_MILLISECONDS);
     if (origin !== this.provider) this.saving.wrote();
   };
 
@@ -142,6 +164,33 @@ export class Session {
     if (ws === null || !wsconnected || !synced) return false;
     ws.send(message);
     return true;
+  }
+
+  private learnLineageIn(milliseconds: number): void {
+    this.lineageTimer ??= setTimeout(() => this.learnLineage(milliseconds), milliseconds);
+  }
+
+  /** Find out which document of this name is here; `waited` is how long it took to ask again. */
+  private readonly learnLineage = async (waited = FIRST_QUESTION_MILLISECONDS): Promise<void> => {
+    clearTimeout(this.lineageTimer);
+    this.lineageTimer = undefined;
+    const { ws } = this.provider;
+    // A document in which nobody has written has none; without a connection there will be another.
+    if (this.lineage !== null || !this.provider.synced || this.doc.store.clients.size === 0) return;
+    const lineage = await askLineage(this.document, this.closing.signal);
+    if (this.closing.signal.aborted || this.lineage !== null) return;
+    // Over a new connection, the answer may be about another document than the one that is here.
+    if (lineage !== null && this.provider.synced && this.provider.ws === ws) this.adopt(lineage);
+    else this.learnLineageIn(Math.min(2 * waited, LONGEST_QUESTION_MILLISECONDS));
+  };
+
+  /** Tell the server from now on which document this is, and talk to the tabs that hold the same. */
+  private adopt(lineage: string): void {
+    this.lineage = lineage;
+    this.provider.params = { ...this.provider.params, lineage };
+    this.provider.bcChannel += `?lineage=${lineage}`;
+    this.provider.disableBc = false;
+    this.provider.connectBc();
   }
 
   /** Ask over HTTP why the socket did not open; one question at a time. */

@@ -70,3 +70,11 @@ test("a socket that was closed for good is a refusal", () => {
     problem: PROBLEM,
   });
 });
+
+test("a document that was replaced stays so, whatever is heard of the connection", () => {
+  const replaced: LinkEvent = { kind: "replaced" };
+
+  for (const event of [dropped, dialled(1), synced, answered(UNREACHABLE)]) {
+    expect(after(synced, dropped, replaced, event)).toEqual({ kind: "replaced" });
+  }
+});

@@ -9,7 +9,9 @@ export type Link =
   /** Tried again until it works. `answer` is the latest of the server, if it was asked. */
   | { readonly kind: "lost"; readonly attempt: number; readonly answer: Answer | null }
   /** Not tried again until the person asks for it. */
-  | { readonly kind: "refused"; readonly problem: Problem };
+  | { readonly kind: "refused"; readonly problem: Problem }
+  /** What the server has is another document than the one that was open here. */
+  | { readonly kind: "replaced" };
 
 export type LinkEvent =
   /** `attempt` counts from 1 since the connection was lost or the page opened; 0 is the first. */
@@ -17,12 +19,16 @@ export type LinkEvent =
   | { readonly kind: "synced" }
   | { readonly kind: "dropped" }
   | { readonly kind: "answered"; readonly answer: Answer }
-  | { readonly kind: "closed for good"; readonly problem: Problem };
+  | { readonly kind: "closed for good"; readonly problem: Problem }
+  | { readonly kind: "replaced" };
 
 export const FIRST_LINK: Link = { kind: "connecting" };
 
 export function nextLink(link: Link, event: LinkEvent): Link {
+  if (link.kind === "replaced") return link;
   switch (event.kind) {
+    case "replaced":
+      return { kind: "replaced" };
     case "synced":
       return { kind: "connected" };
     case "dropped":

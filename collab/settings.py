@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     anonymous: Anonymous = Field(Anonymous.NONE, description="what people may do who are not signed in")
     log_format: str = Field("text", pattern="^(text|json)$", description="how log lines look: text or json")
 
-    max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message")
+    max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
     linger_seconds: float = Field(30.0, ge=0, description="how long a room stays open after its last connection")
     lag_limit_seconds: float = Field(120.0, gt=0, description="how long a peer may not read before it is closed")
     journal_interval_seconds: float = Field(0.01, ge=0, description="pause between two commits of a busy log")

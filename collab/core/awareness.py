@@ -103,7 +103,7 @@ class Awareness(Generic[Owner]):
         news: dict[int, Presence] = {}
         for entry in decode(update):
             if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
-                if self._is_foreign(entry.client, owner):
+                if self.is_foreign(entry.client, owner):
                     continue  # its owner is here, and speaks for itself
                 news[entry.client] = _checked(entry)
         if self._size_with(news) > MAX_CLIENTS:
@@ -117,7 +117,8 @@ class Awareness(Generic[Owner]):
             self._note(client)
         return list(news)
 
-    def _is_foreign(self, client: int, owner: Owner) -> bool:
+    def is_foreign(self, client: int, owner: Owner) -> bool:
+        """Whether a client id belongs to somebody else who is here."""
         known = self.owner_of(client)
         return known is not None and known != owner and not self._same(known, owner)
 

@@ -83,6 +83,8 @@ class RoomLimits:
     """Clients in a SyncStep1 beyond those of the document: the sessions that somebody wrote in offline."""
     lag_seconds: float = 120.0
     """How long a peer may not read before it is closed."""
+    token_bytes: int = 16
+    """Of a sync status. It is kept until the commit; y-sweet's is a version of at most eight bytes."""
     deferred_bytes: int = 1 << 20
     """What connections may send while the document is being read again."""
 

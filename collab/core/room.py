@@ -4,8 +4,7 @@ A document's life in one reading: a connection is admitted and asked for what it
 what it sends comes in one message at a time (`receive`); at the end of the turn all of it goes to
 the log, to the other workers and to the peers in one go (`settle`); a peer that does not keep up
 gets one diff when it does (`stalled`, `drained`). Not for: loading and closing rooms (`hub`),
-sockets (`transport`), bytes of a protocol (`dialects`). Everything here is synchronous; the rules
-are R and A of docs/spec.md.
+sockets (`transport`), bytes of a protocol (`dialects`). All is synchronous. Rules: R, A of docs/spec.md.
 """
 
 from __future__ import annotations
@@ -34,9 +33,6 @@ from collab.errors import (
     TooLargeError,
     UnavailableError,
 )
-
-MAX_TOKEN_BYTES: Final = 16
-"""Of a sync status. It is kept until the commit; y-sweet's is a version of at most eight bytes."""
 
 KEEPALIVE_SECONDS: Final = 20.0
 """y-websocket 3 and Hocuspocus drop a link on which nothing arrived for 30 s."""
@@ -195,8 +191,8 @@ class Room:
             self._refuse_edit(connection, inspection)
             return
         for client, _, end in inspection.runs:
-            if end > self._replica.state.get(client, 0):
-                self._check_owner(connection, client)
+            if end > self._replica.state.get(client, 0) and self._awareness.is_foreign(client, connection):
+                raise ForeignClientError(client)
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
         update, inspection = self._replica.trim(update, inspection)
@@ -229,8 +225,8 @@ class Room:
 
     def _receive_sync_status(self, connection: Connection, token: bytes) -> None:
         """Return `token` when all that the connection sent before it is on disk (R23)."""
-        if len(token) > MAX_TOKEN_BYTES:
-            raise TooLargeError("the token of a sync status", len(token), MAX_TOKEN_BYTES)
+        if len(token) > self.limits.token_bytes:
+            raise TooLargeError("the token of a sync status", len(token), self.limits.token_bytes)
         if not connection.refused:  # else something that it sent never will be on any disk
             self.settle()
             self._journal.append(self.document, (), (partial(self._saved, connection, token),))
@@ -253,11 +249,6 @@ class Room:
         connection.refused = True
         if self._reads(connection):
             connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
-
-    def _check_owner(self, connection: Connection, client: int) -> None:
-        owner = self._awareness.owner_of(client)
-        if owner is not None and owner is not connection and owner.principal != connection.principal:
-            raise ForeignClientError(client)
 
     def _reads(self, connection: Connection) -> bool:
         """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""

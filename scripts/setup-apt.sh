@@ -25,6 +25,12 @@ fi
 echo "Installing $* ($reason)"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+if [[ " $* " == *" postgresql "* ]]; then
+    # With the package Debian would make and start a server on port 5432, for which nobody asked.
+    quiet=/etc/postgresql-common/createcluster.d/no-main-cluster.conf
+    trap 'rm -f "$log"; "${as_root[@]}" rm -f "$quiet"' EXIT
+    echo "create_main_cluster = false" | "${as_root[@]}" install -D -m 644 /dev/stdin "$quiet"
+fi
 if ! { "${as_root[@]}" apt-get update -qq &&
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2

@@ -8,6 +8,8 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v strace >/dev/null || missing+=(strace)
 # The benchmarks' load generator is written in C.
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
+# Debian keeps it out of the PATH, one folder for each version.
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 if [ ${#missing[@]} -gt 0 ]; then
     "$(dirname "$0")/setup-apt.sh" "the tests need them" "${missing[@]}"
 fi

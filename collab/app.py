@@ -154,7 +154,9 @@ async def open_store(settings: Settings) -> CompactedStore:
     """
     if settings.database_url == "memory://":
         return MemoryStore()
-    return await SqlStore.open(settings.database_url, processes=settings.workers)
+    return await SqlStore.open(
+        settings.database_url, processes=settings.workers, allow_unsafe_commits=settings.allow_unsafe_commits
+    )
 
 
 def _check(settings: Settings) -> None:

@@ -147,6 +147,19 @@ class DamagedError(CollabError):
         self.document, self.reason = document, reason
 
 
+class StatementRefusedError(CollabError):
+    """The database refuses a statement that should be right: damage, or a bug.
+
+    Says what the database said, without the row that it may have quoted.
+    """
+
+    title = "Storage failed"
+
+    def __init__(self, database: str, reason: str) -> None:
+        super().__init__(f"the database {database} refuses a statement: {reason}")
+        self.reason = reason
+
+
 class DiskFailedError(CollabError):
     """The disk did not keep what was written to it.
 

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     data: Path = Field(Path("data"), description="folder of the database and of what else is kept")
     database: str | None = Field(None, description="database URL; default: SQLite in the data folder")
+    allow_unsafe_commits: bool = Field(
+        False, description="whether a PostgreSQL server is used that may lose what was saved"
+    )
     redis: str | None = Field(None, description="Redis URL, for more than one worker")
     workers: int = Field(1, ge=1, description="server processes")
     anonymous: Anonymous = Field(Anonymous.NONE, description="what people may do who are not signed in")

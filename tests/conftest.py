@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.node import Node, Oracle
+from tests.support.postgres import PostgresServer
 from tests.support.server import Server
 from tests.support.traces import Traces
 
@@ -15,6 +16,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
     """A server process of its own with an empty database, on which anybody may edit."""
     with Server.running(tmp_path / "data") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test process; a test fails without."""
+    with PostgresServer.running() as postgres:
+        yield postgres
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +50,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         for fixture in getattr(item, "funcargs", {}).values():
-            if isinstance(fixture, Server):
+            if isinstance(fixture, Server | PostgresServer):
                 report.sections.append(("server log", fixture.log))
     return report

@@ -10,12 +10,16 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, func, inspect, select, text
 
 from collab.errors import DatabaseTooNewError, DatabaseUnusableError
 
 HEAD = "0001"
 """The revision that this release reads and writes: the newest in `migrations/versions`."""
+
+
+_LOCK = 0x636F6C6C6162
+"""Of whoever migrates a database on PostgreSQL: any number will do, as long as it stays ("collab")."""
 
 
 def revision(connection: Connection, name: str) -> str | None:
@@ -48,10 +52,13 @@ def revision(connection: Connection, name: str) -> str | None:
 def upgrade(connection: Connection, name: str) -> None:
     """Run what is missing up to HEAD, all or nothing; a second call does nothing.
 
-    `connection` begins its transactions so that only one process can be in here, and is in none yet;
-    it doesn't enforce foreign keys, since a migration may rebuild a table that others point to.
+    `connection` is in no transaction yet. On SQLite it begins them so that only one process can be in
+    here, and doesn't enforce foreign keys, since a migration may rebuild a table that others point to.
     """
     with connection.begin():
+        if connection.dialect.name == "postgresql":
+            # Others wait here until this transaction has ended, and then find nothing to do.
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         if revision(connection, name) != HEAD:
             _run_alembic(connection)
 

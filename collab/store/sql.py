@@ -1,7 +1,7 @@
-"""Documents in a database, SQLite now and PostgreSQL later.
+"""Documents in a database, on SQLite or PostgreSQL.
 
 Not for the statements (`store/statements.py`), nor for how a database is opened, locked and spoken to:
-that is the `Database`, one for each kind (`store/sqlite.py`). The rules are S of docs/spec.md.
+that is the `Database`, one for each kind (`store/sqlite.py`, `store/postgres.py`). The rules are S of docs/spec.md.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Dialect, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from collab import faults
 from collab.core.ports import DocumentId, Entry
-from collab.errors import ConfigurationError, DamagedError
+from collab.errors import ConfigurationError, DamagedError, StatementRefusedError
 from collab.store import seeding, statements
 from collab.store.base import Archive, Compaction, Description, LogRow, Segment, Store
 from collab.store.sqlite import Row, SqliteDatabase
@@ -70,19 +71,34 @@ class SqlStore(Store, Archive):
         *,
         processes: int = 1,
         lock_timeout_seconds: float = 2.0,
+        allow_unsafe_commits: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> Self:
-        """Open the database at `url` ("sqlite:///collab.db"); make it if there is none; bring its tables up to date.
+        """Open the database at `url`, and bring its tables up to date.
 
-        `processes` is how many server processes have it open at the same time.
+        "sqlite:///collab.db" is a file, made if there is none; "postgresql+asyncpg://user:password@host/collab"
+        must be there.
+
+        Args:
+            url: where it is.
+            processes: how many server processes have a file open at the same time.
+            lock_timeout_seconds: how long a write waits for another process that has locked the file.
+            allow_unsafe_commits: whether a PostgreSQL server will do that may lose what was committed.
+            clock: Unix time in seconds.
 
         Raises:
             ConfigurationError: there is no database behind such a URL.
             DatabaseTooNewError: a newer release has written to it.
             DatabaseUnusableError: it cannot be opened, is locked, or belongs to another program.
         """
-        path = _path(url)
-        database = await SqliteDatabase.open(path, processes=processes, lock_timeout_seconds=lock_timeout_seconds)
+        parsed = _parsed(url)
+        database: Database
+        if parsed.get_backend_name() == "sqlite":
+            database = await SqliteDatabase.open(
+                _path(parsed), processes=processes, lock_timeout_seconds=lock_timeout_seconds
+            )
+        else:
+            database = await _open_postgres(url, allow_unsafe_commits)
         return cls(database, clock=clock)
 
     def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> Awaitable[None]:
@@ -151,6 +167,8 @@ class SqlStore(Store, Archive):
     async def _read(self, document: DocumentId, work: Callable[[DocumentId, Connection], T]) -> T:
         try:
             return await self._database.read(partial(work, document))
+        except StatementRefusedError as error:
+            raise DamagedError(document, error.reason) from error
         except (DatabaseError, ValueError) as error:
             raise DamagedError(document, str(getattr(error, "orig", error))) from error
 
@@ -159,15 +177,38 @@ class _RowsMissingError(Exception):
     """Undoes the transaction of a compaction that came too late."""
 
 
-def _path(url: str) -> Path:
-    """Return the file of a URL of SQLite."""
+# As libpq takes them, and as SQLAlchemy does.
+_POSTGRES = ("postgresql+asyncpg", "postgresql", "postgres")
+
+
+def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # Not quoted: it may hold a password.
-        raise ConfigurationError("the database's URL cannot be read; one looks like sqlite:///collab.db") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigurationError(f"a database of the kind {parsed.drivername!r} is not supported, only sqlite")
-    if parsed.database in (None, "", ":memory:"):
-        raise ConfigurationError(f"the database's URL {url!r} names no file")
-    return Path(str(parsed.database))
+        raise ConfigurationError(
+            "the database's URL cannot be read; one looks like sqlite:///collab.db"
+            " or postgresql+asyncpg://user:password@host/collab"
+        ) from error
+    if parsed.get_backend_name() != "sqlite" and parsed.drivername not in _POSTGRES:
+        raise ConfigurationError(
+            f"a database of the kind {parsed.drivername!r} is not supported, only sqlite and postgresql+asyncpg"
+        )
+    return parsed
+
+
+def _path(url: URL) -> Path:
+    """Return the file of a URL of SQLite."""
+    if url.database in (None, "", ":memory:"):
+        raise ConfigurationError(f"the database's URL {str(url)!r} names no file")
+    return Path(str(url.database))
+
+
+async def _open_postgres(url: str, allow_unsafe_commits: bool) -> Database:
+    try:
+        from collab.store.postgres import PostgresDatabase
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise ConfigurationError("PostgreSQL needs its driver: install the extra, collab-server[postgres]") from error
+    return await PostgresDatabase.open(url, allow_unsafe_commits=allow_unsafe_commits)

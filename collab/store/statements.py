@@ -56,13 +56,14 @@ def rows_of(batch: Sequence[tuple[DocumentId, Entry]], now: float) -> list[tuple
 def append(sql: str, batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
     """Write the entries of documents that there are, and whose client ids are new in them."""
     connection.exec_driver_sql(sql, rows_of(batch, now))
+    # In one order everywhere, or two workers could wait for each other.
     claims = [
         {"name": document, "client": client, "author": entry.author}
         for document, entry in batch
         for client in entry.clients
     ]
     if claims:
-        connection.execute(_CLAIM, claims)
+        connection.execute(_CLAIM, sorted(claims, key=itemgetter("name", "client")))
 
 
 def load(document: DocumentId, connection: Connection) -> list[LogRow]:
@@ -120,7 +121,9 @@ def segments_of(document: DocumentId, connection: Connection) -> list[Segment]:
 
 def compact(compaction: Compaction, connection: Connection) -> bool:
     """Replace the rows; False if one of them is missing, and then the transaction must not be committed."""
-    document = connection.scalar(select(documents.c.id).where(documents.c.name == compaction.document))
+    # Compactors of one document take turns on PostgreSQL (FOR NO KEY UPDATE); whoever appends to it needn't wait.
+    of_document = select(documents.c.id).where(documents.c.name == compaction.document).with_for_update(key_share=True)
+    document = connection.scalar(of_document)
     replaced = set(compaction.replaced)
     # Deleted first, and counted: on PostgreSQL another compactor may be at the same rows.
     if document is None or delete_rows(log, document, sorted(replaced), connection) < len(replaced):

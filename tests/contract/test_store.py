@@ -1,6 +1,6 @@
 """What every store promises, run on each of them.
 
-Not for what only a file can do: tests/integration/test_sqlite.py.
+Not for what only a file or a server can do: tests/integration/test_sqlite.py, test_postgres.py.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from collab.errors import UnavailableError
 from collab.store.base import Compaction, LogRow, RowKind
 from collab.store.memory import MemoryStore
 from collab.store.sql import SqlStore
+from tests.support.postgres import PostgresServer
 
 AnyStore = MemoryStore | SqlStore
 
@@ -37,15 +38,23 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[AnyStore]:
     opened: AnyStore
     if request.param == "memory":
         opened = MemoryStore(clock=clock)
-    else:
+    elif request.param == "sqlite":
         opened = await SqlStore.open(f"sqlite:///{tmp_path}/collab.db", clock=clock)
+    else:
+        opened = await SqlStore.open(await url_of_database(request), clock=clock)
     yield opened
     await opened.close()
+
+
+async def url_of_database(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty database on PostgreSQL, which is started by the first who asks."""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url(await server.clean_database())
 
 
 async def write(store: AnyStore, *data: bytes, document: DocumentId = NOTES, author: str = "alice") -> list[LogRow]:

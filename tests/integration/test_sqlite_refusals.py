@@ -36,7 +36,7 @@ def somebody_else(path: Path) -> closing[sqlite3.Connection]:
     return closing(sqlite3.connect(path, timeout=0, isolation_level=None))
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://alice:secret@host/db", "no url"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://alice:secret@host/db", "no url"])
 async def test_a_url_without_a_file_is_refused(url: str) -> None:
     """S21: with one sentence, which tells no password."""
     with pytest.raises(ConfigurationError) as refused:

@@ -139,7 +139,11 @@ class Compactor:
             UnavailableError: the store does not answer.
         """
         self._tallies.setdefault(document, _Tally()).compacted_at = self._clock()
-        rows = await self._store.load(document)
+        try:
+            rows = await self._store.load(document)
+        except DamagedError as error:
+            log.error("a damaged document is left alone", document=document, error=str(error))
+            return False
         if sum(row.kind is RowKind.UPDATE for row in rows) == 0 and len(rows) < 2:
             return False
         try:

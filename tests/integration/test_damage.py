@@ -1,0 +1,114 @@
+"""What the server does with a document that it cannot read: say so, and leave it as it is (S19, H3, C6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+
+from collab.core.merging import merge
+from collab.core.ports import DocumentId
+from collab.core.replica import Replica
+from collab.core.wire import EMPTY_STATE_VECTOR, var_bytes
+from collab.errors import CollabError
+from collab.sandbox import Sandbox
+from collab.store.compaction import Compactor
+from collab.store.sql import SqlStore
+from tests.support.damage import PANICS, ask, change, fill, rows_of, spoil
+from tests.support.members import typed, typing
+from tests.support.server import Server
+
+WELL = "well"
+
+KINDS = {
+    "a flipped byte": "UPDATE log SET data = CAST(x'0109' || substr(data, 3) AS BLOB) WHERE id = {}",
+    "bytes that became a text": "UPDATE log SET data = 'hello' WHERE id = {}",
+    "a truncated row": "UPDATE log SET data = substr(data, 1, length(data) - 2) WHERE id = {}",
+    "an empty row": "UPDATE log SET data = x'' WHERE id = {}",
+    "a row of an unknown kind": "UPDATE log SET kind = 9 WHERE id = {}",
+    "a snapshot that pycrdt cannot take": f"UPDATE log SET kind = 1, data = x'{PANICS.hex()}' WHERE id = {{}}",
+    "a truncated snapshot": "UPDATE log SET kind = 1, data = substr(data, 1, 7) WHERE id = {}",
+}
+"""By document: the change that damages its middle row."""
+
+
+@pytest.fixture
+async def damaged(tmp_path: Path) -> Path:
+    """A data folder with a document for each kind of damage, and one that is well."""
+    path = tmp_path / "data" / "collab.db"
+    await fill(path, {name: typing(7, "hello") for name in (WELL, *KINDS)})
+    for name, sql in KINDS.items():
+        change(path, sql.format(rows_of(path, name)[2][0]))
+    return path
+
+
+def contents(path: Path) -> list[tuple[object, ...]]:
+    return ask(path, "SELECT * FROM log ORDER BY id")
+
+
+def refused(server: Server, document: str) -> int:
+    """Try to join a document and to type into it; return the code that this ends with."""
+    try:
+        with connect(f"{server.ws_url}/{quote(document)}", compression=None) as socket:
+            socket.send(b"\x00\x00" + var_bytes(EMPTY_STATE_VECTOR))
+            socket.send(b"\x00\x02" + var_bytes(typed(8, 0, "over it")))
+            while True:
+                socket.recv(20)
+    except InvalidStatus as error:
+        return error.response.status_code
+    except ConnectionClosedError as error:
+        return error.rcvd.code if error.rcvd else 0
+
+
+def test_a_damaged_document_is_refused_and_stays_as_it_is(damaged: Path) -> None:
+    """S19, H3: for each kind of damage, over sockets and over HTTP; the others are served."""
+    before = contents(damaged)
+    with Server.running(damaged.parent) as server:
+        for document in KINDS:
+            assert refused(server, document) in (500, 1011), document
+            answer = httpx.get(f"{server.url}/api/documents/{document}/export?format=text")
+            assert (500, "Document damaged") == (answer.status_code, answer.json()["title"]), document
+        assert "hello" == httpx.get(f"{server.url}/api/documents/{WELL}/export?format=text").text.strip()
+        server.stop()
+
+    assert before == contents(damaged)
+
+
+async def test_compaction_leaves_a_damaged_document_alone(damaged: Path) -> None:
+    """C6: for each kind of damage."""
+    before = {document: rows_of(damaged, document) for document in KINDS}
+    store = await SqlStore.open(f"sqlite:///{damaged}")
+    compactor = Compactor(store, Sandbox(), lambda: 0.0)
+
+    assert [] == [document for document in KINDS if await compactor.compact(DocumentId(document))]
+    assert await compactor.compact(DocumentId(WELL))
+
+    await store.close()
+    assert before == {document: rows_of(damaged, document) for document in KINDS}
+
+
+@pytest.mark.parametrize("tree", ["log", "ix_log_document_id"])
+async def test_a_damaged_page_is_refused_and_stays_as_it_is(tmp_path: Path, tree: str) -> None:
+    """S19, H3: in the rows or in their index; nothing is written to the file."""
+    path = tmp_path / "data" / "collab.db"
+    await fill(path, {"notes": [typed(client, 0, "x" * 500) for client in range(2000, 0, -1)]})
+    spoil(path, tree)
+    before = path.read_bytes()
+
+    with Server.running(path.parent) as server:
+        assert refused(server, "notes") in (500, 1011)
+        server.stop()
+
+    assert before == path.read_bytes()
+
+
+def test_a_snapshot_of_which_pycrdt_leaves_something_out_is_not_opened() -> None:
+    """S19, H3: it would look like a document from which somebody deleted a lot."""
+    with pytest.raises(CollabError, match="refers to what is not in it"):
+        Replica.load([merge(typing(7, "hello")[1:])], [])
+    with pytest.raises(CollabError, match="without length"):
+        Replica.load([PANICS], [])

@@ -1,0 +1,74 @@
+"""A SQLite database of ours, and the ways in which disks and bugs damage one.
+
+Not for: telling damage (`collab.doctor`). Everything here goes past the code under test, by SQL or by the bytes
+of the file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from collab.core.ports import DocumentId, Entry
+from collab.store.compaction import compacted as compaction_of
+from collab.store.sql import SqlStore
+
+PANICS: Final = bytes.fromhex("01010b112801016101000000")
+"""11 bytes on which pycrdt panics (hazards P4)."""
+
+_INTERIOR: Final = (2, 5)
+
+
+async def fill(
+    path: Path, documents: Mapping[str, Sequence[bytes]], compacted: Mapping[str, int] | None = None
+) -> None:
+    """Make a database of these updates, a row each; compact a document after so many of its rows."""
+    store = await SqlStore.open(f"sqlite:///{path}")
+    for name, updates in documents.items():
+        at = (compacted or {}).get(name, 0)
+        if at:
+            await store.append([(DocumentId(name), Entry(update, "ann")) for update in updates[:at]])
+            compaction = compaction_of(DocumentId(name), await store.load(DocumentId(name)), history=True)
+            assert compaction is not None
+            assert await store.compact(compaction)
+        await store.append([(DocumentId(name), Entry(update, "ann")) for update in updates[at:]])
+    await store.close()
+
+
+def change(path: Path, sql: str, *values: object) -> None:
+    """Change a database whose server is stopped, as no server would."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, values)
+
+
+def ask(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Return what a database answers, without leaving a trace."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def rows_of(path: Path, document: str) -> list[tuple[Any, ...]]:
+    """Return the log of a document, oldest first."""
+    query = "SELECT log.id, kind, author, data FROM log JOIN documents ON documents.id = document_id WHERE name = ?"
+    return ask(path, f"{query} ORDER BY log.id", document)
+
+
+def spoil(path: Path, tree: str) -> None:
+    """Overwrite one page in the middle of a table's or an index's tree: a leaf, unless the tree is one page."""
+    ((page, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", tree)
+    content = bytearray(path.read_bytes())
+    while content[(page - 1) * size] in _INTERIOR:
+        page = _middle_child(bytes(content[(page - 1) * size : page * size]))
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(content)
+
+
+def _middle_child(page: bytes) -> int:
+    """Return the page below one in the middle of an interior page (https://sqlite.org/fileformat2.html)."""
+    cells = int.from_bytes(page[3:5])
+    pointer = 12 + cells // 2 * 2
+    cell = int.from_bytes(page[pointer : pointer + 2])
+    return int.from_bytes(page[cell : cell + 4])

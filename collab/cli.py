@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from collab.errors import StartupError
+from collab.errors import CollabError, StartupError
 
 if TYPE_CHECKING:
     from collab.settings import Settings
@@ -142,6 +142,30 @@ def _tell_of(contents: Contents) -> None:
         print(f"collab: damaged, and as it was in the original: {document!r}: {reason}", file=sys.stderr)
     if contents.damaged:
         sys.exit(6)
+
+
+@cli.command()
+def doctor(
+    documents: Annotated[
+        list[str] | None, typer.Argument(help="documents to look at [all]", metavar="DOCUMENT")
+    ] = None,
+    data: _DATA = None,
+    database: _DATABASE = None,
+    repair: Annotated[bool, typer.Option("--repair", help="rebuild what is damaged from what can be read")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Look for damage in what is stored; exit with 0 if there is none. Without --repair nothing is changed."""
+    from collab.doctor.command import run
+
+    with _explained():
+        settings = _settings(data, database)
+        try:
+            code = run(settings.database_url, documents or [], repair=repair, as_json_object=as_json)
+        except StartupError:
+            raise
+        except CollabError as error:
+            _fail(str(error), 4)
+    sys.exit(code)
 
 
 def _fail(message: str, code: int) -> NoReturn:

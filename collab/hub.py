@@ -18,7 +18,7 @@ import structlog
 from collab.core.connection import Connection, RoomLimits, Trial
 from collab.core.inspection import Inspection
 from collab.core.merging import BrokenReplicaError
-from collab.core.poison import find_poison
+from collab.core.poison import find_poison, load_without_poison
 from collab.core.ports import DocumentId, Uplink
 from collab.core.replica import Replica
 from collab.core.room import Room
@@ -335,6 +335,22 @@ def replica_of(
     try:
         return Replica.load(snapshots, updates, surveys, limits, one_by_one=one_by_one)
     except (UnavailableError, BrokenReplicaError):
+        raise
+    except CollabError as error:
+        raise DamagedError(document, str(error)) from error
+
+
+def readable_of(document: DocumentId, rows: Sequence[LogRow]) -> Replica:
+    """Return the document that the rows of its log are, without those on which pycrdt fails (R22).
+
+    This may take long: it is work for another process.
+
+    Raises:
+        DamagedError: a row cannot be read.
+    """
+    try:
+        return load_without_poison(Replica, *_parts_of(rows))[0]
+    except UnavailableError:
         raise
     except CollabError as error:
         raise DamagedError(document, str(error)) from error

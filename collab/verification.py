@@ -17,7 +17,7 @@ from sqlalchemy import StaticPool, create_engine
 
 from collab.core.ports import DocumentId
 from collab.errors import BackupError, CollabError
-from collab.hub import replica_of
+from collab.hub import readable_of
 from collab.sandbox import Sandbox
 from collab.store import migrate
 from collab.store.base import LogRow, RowKind
@@ -128,7 +128,7 @@ def replay(path: str, documents: Sequence[_Sized]) -> list[tuple[DocumentId, str
             document = DocumentId(name)
             try:
                 rows = [LogRow(row, RowKind(kind), *rest) for row, kind, *rest in connection.execute(query, (number,))]
-                replica_of(document, rows).full_state()
+                readable_of(document, rows).full_state()
             except (CollabError, ValueError, TypeError, sqlite3.Error) as error:
                 damaged.append((document, str(error)))
     return damaged

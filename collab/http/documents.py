@@ -20,7 +20,7 @@ from collab.errors import DamagedError, ExistsError, ForbiddenError, MalformedEr
 from collab.http.bodies import BODIES, body_of, update_in
 from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
 from collab.http.schemas import DocumentInfo, Problem
-from collab.hub import replica_of
+from collab.hub import readable_of
 from collab.names import document_id
 from collab.sandbox import WorkerCrashError
 from collab.seed import examined
@@ -170,7 +170,7 @@ def state_of(document: DocumentId, rows: tuple[LogRow, ...]) -> tuple[bytes, str
     """Return the full state and the digest of the document that these rows are."""
     if not rows:
         return EMPTY_UPDATE, ""
-    replica = replica_of(document, rows)
+    replica = readable_of(document, rows)
     return replica.full_state(), replica.digest()
 
 

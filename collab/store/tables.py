@@ -79,3 +79,21 @@ history = Table(
     Column("data", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
+
+damaged = Table(
+    "damaged",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("document_id", _Id, ForeignKey(documents.c.id), nullable=False, index=True),
+    # The table that it stood in, and its id there.
+    Column("place", Text, nullable=False),
+    Column("row_id", BigInteger, nullable=False),
+    # As they were found, so nothing is certain of them.
+    Column("kind", SmallInteger),
+    Column("author", Text),
+    Column("created_at", _Time),
+    Column("reason", Text, nullable=False),
+    Column("moved_at", _Time, nullable=False),
+    Column("data", LargeBinary),
+    sqlite_autoincrement=True,
+)

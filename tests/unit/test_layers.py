@@ -33,7 +33,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "http": {"auth", "content", "core", "errors", "hub", "measures", "names", "sandbox", "seed", "store"},
     "app": {"auth", "core", "errors", "http", "hub", "relay", "sandbox", "settings", "store", "transport"},
     "server": {"app", "errors", "faults", "settings", "transport"},
-    "cli": {"backup", "errors", "restore", "server", "settings", "verification"},
+    "cli": {"backup", "doctor", "errors", "restore", "server", "settings", "verification"},
+    "doctor": {"content", "core", "errors", "sandbox", "store"},
     "__main__": {"cli"},
     "__init__": {"app", "auth", "core", "errors", "settings"},
 }

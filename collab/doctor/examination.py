@@ -1,0 +1,229 @@
+"""What is wrong with one document, and how it is repaired: from its rows and its history alone.
+
+Pure, and run in a process that may die of it, since nothing here can be trusted. What only waits for a
+predecessor is well: whoever has that will send it. Not for: reading and writing (`store.census`,
+`store.repair`). The rules are D of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from collab.content.json import render
+from collab.core.inspection import read
+from collab.core.partition import split
+from collab.core.poison import load_without_poison
+from collab.core.replica import Replica
+from collab.core.wire import EMPTY_UPDATE
+from collab.errors import CollabError
+from collab.store.base import LogRow, RowKind
+from collab.store.census import HISTORY, LOG, Damage, FoundRow, FoundSegment, Record
+from collab.store.compaction import UnprovenError
+from collab.store.history import pack, unpack
+from collab.store.repair import Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found in one document."""
+
+    damaged: tuple[Damage, ...]
+    waiting_rows: int
+    waiting_bytes: int
+    empty: bool
+    """Whether nothing of it is there to see, though it has rows."""
+
+    @property
+    def well(self) -> bool:
+        return not self.damaged
+
+
+def examine(record: Record) -> Examination:
+    """Replay a document, and compare it with what compaction replaced (D2, D3)."""
+    return _Patient.of(record).examination()
+
+
+def prescribe(document: int, record: Record) -> tuple[Repair, Examination] | None:
+    """Return what makes a document readable again, and how it is then; None if nothing can be done (D6, D7).
+
+    Raises:
+        UnprovenError: the document that would come of it does not say what was recovered.
+    """
+    patient = _Patient.of(record)
+    if patient.examination().well:
+        return None
+    return patient.repair(document)
+
+
+@dataclass(slots=True)
+class _Patient:
+    """One document in parts: what can be read, and what cannot."""
+
+    record: Record
+    damaged: list[Damage] = field(default_factory=list)
+    rows: list[LogRow] = field(default_factory=list)
+    """Those of the log that can be read and integrated, or wait."""
+    past: list[LogRow] = field(default_factory=list)
+    """Those that stand in readable segments."""
+    waiting: list[LogRow] = field(default_factory=list)
+    replica: Replica = field(default_factory=Replica)
+    """What the log says."""
+
+    @classmethod
+    def of(cls, record: Record) -> _Patient:
+        patient = cls(record, list(record.unreadable))
+        for segment in record.segments:
+            patient._read_segment(segment)
+        for row in record.rows:
+            patient._read_row(row)
+        patient._replay()
+        patient._compare()
+        return patient
+
+    def examination(self) -> Examination:
+        return Examination(
+            tuple(self.damaged),
+            len(self.waiting),
+            sum(len(row.data) for row in self.waiting),
+            bool(self.record.rows) and not self.replica.state,
+        )
+
+    def repair(self, document: int) -> tuple[Repair, Examination] | None:
+        aside = tuple(damage for damage in self.damaged if damage.id is not None and damage.size is not None)
+        whole = _load([*self.rows, *self.past])
+        added: list[tuple[bytes, str]] = []
+        if whole.digest() != self.replica.digest():
+            added.append((whole.diff(self.replica.state_vector()), ""))
+        # What waits for something that nobody has here must stay a row of its own (C1).
+        present = {row.data for row in self.rows}
+        strays = {row.data: row.author for row in self.past if row.data not in present and _is_unknown(row, whole)}
+        added += strays.items()
+        if not aside and not added:
+            return None
+        rows = [*self.rows, *(LogRow(0, RowKind.UPDATE, data, author, 0.0) for data, author in added)]
+        after = _load(rows)
+        if after.digest() != whole.digest():
+            raise UnprovenError("what was recovered does not go together with what is there")
+        keyframe = pack(rows) if any(damage.place == HISTORY for damage in aside) else None
+        waiting = [row for row in rows if _is_unknown(row, after)]
+        outcome = Examination((), len(waiting), sum(len(row.data) for row in waiting), not after.state)
+        return Repair(document, aside, tuple(added), keyframe), outcome
+
+    # ---- taking it apart ----
+
+    def _read_segment(self, segment: FoundSegment) -> None:
+        try:
+            rows = unpack(segment.data)
+            for row in rows:
+                read(row.data)
+        except CollabError as error:
+            self.damaged.append(Damage(HISTORY, segment.id, str(error), size=len(segment.data)))
+        else:
+            self.past += rows
+
+    def _read_row(self, found: FoundRow) -> None:
+        author = found.author if isinstance(found.author, str) else None
+        reason = _misfit(found)
+        if reason is None:
+            row = LogRow(found.id, RowKind(found.kind), found.data, str(author), float(found.created_at))  # type: ignore[arg-type]
+            reason = _fault(row)
+            if reason is None:
+                self.rows.append(row)
+                return
+        self._condemn(found.id, reason, author, len(found.data))
+
+    def _condemn(self, id: int, reason: str, author: str | None, size: int) -> None:
+        self.damaged.append(Damage(LOG, id, reason, author, size))
+
+    def _replay(self) -> None:
+        """Integrate the rows that can be read; put aside those on which pycrdt fails (R22)."""
+        self.replica = _load(self.rows)
+        unknown = [row for row in self.rows if _is_unknown(row, self.replica)]
+        poison = [row for row in unknown if _could_be_taken(row, self.replica)]
+        for row in poison:
+            self.rows.remove(row)
+            self._condemn(row.id, "it cannot be integrated", row.author, len(row.data))
+        self.waiting = [row for row in unknown if row not in poison]
+
+    def _compare(self) -> None:
+        """Hold the log against the rows that compaction took out of it (D3)."""
+        if not self.past:
+            return
+        present = {row.data for row in self.rows}
+        lacking = [row for row in self.past if row.data not in present and _is_unknown(row, self.replica)]
+        snapshots = [row for row in self.rows if row.kind is RowKind.SNAPSHOT]
+        if snapshots and self._is_wrong(snapshots, lacking=bool(lacking)):
+            for row in snapshots:
+                self.rows.remove(row)
+                self._condemn(row.id, "it does not say what the rows said that it replaced", row.author, len(row.data))
+            self._replay()
+        elif lacking:
+            reason = f"{len(lacking)} rows that the history holds are missing in the document"
+            self.damaged.append(Damage(LOG, None, reason, size=sum(len(row.data) for row in lacking)))
+
+    def _is_wrong(self, snapshots: Sequence[LogRow], *, lacking: bool) -> bool:
+        """Whether snapshots contradict the history, so that the history must be right: it has a checksum."""
+        first, last = self.record.segments[0], self.record.segments[-1]
+        recorded = last.last_at == max(row.created_at for row in snapshots)
+        before = _load([*self.past, *(row for row in self.rows if row.kind is RowKind.UPDATE)])
+        if lacking:
+            # It held them when it was stored (C2). Rather that than the history, unless that has gaps of its own.
+            return recorded and bool(first.keyframe) and not any(_is_unknown(row, before) for row in self.past)
+        if self.replica.digest() == before.digest():
+            return not _says_the_same(self.replica.full_state(), before.full_state())
+        # More may be in the snapshot while history was switched off for a time, but not if it was made of a keyframe.
+        return recorded and bool(last.keyframe)
+
+
+def _misfit(found: FoundRow) -> str | None:
+    """Return which column of a row holds what it never should."""
+    if not isinstance(found.kind, int) or found.kind not in tuple(RowKind):
+        return f"a row of an unknown kind: {found.kind!r:.40}"
+    if not isinstance(found.author, str):
+        return "its author is not a text"
+    if not isinstance(found.created_at, int | float):
+        return "its time is not a number"
+    return None
+
+
+def _fault(row: LogRow) -> str | None:
+    """Return why a row cannot be read by itself."""
+    try:
+        inspection = read(row.data)
+        if row.kind is RowKind.SNAPSHOT and not Replica.load([row.data], []).knows(inspection):
+            return "a snapshot that refers to what is not in it"
+    except CollabError as error:
+        return str(error)
+    return None
+
+
+def _load(rows: Iterable[LogRow]) -> Replica:
+    """Return the document that the rows are, without those on which pycrdt fails (R22)."""
+    snapshots: list[bytes] = []
+    updates: list[bytes] = []
+    for row in rows:
+        (snapshots if row.kind is RowKind.SNAPSHOT else updates).append(row.data)
+    return load_without_poison(Replica, snapshots, updates)[0]
+
+
+def _is_unknown(row: LogRow, replica: Replica) -> bool:
+    return not replica.knows(read(row.data))
+
+
+def _could_be_taken(row: LogRow, replica: Replica) -> bool:
+    """Whether something of a row could have been integrated, and was not."""
+    ready, _ = split(row.data, replica.state)
+    return ready != EMPTY_UPDATE and not replica.knows(read(ready))
+
+
+def _says_the_same(one: bytes, other: bytes) -> bool:
+    return one == other or _content(one) == _content(other)
+
+
+def _content(state: bytes) -> bytes | None:
+    """Return what people see of a document; None if the state cannot be read."""
+    try:
+        return render(state)
+    except CollabError:
+        return None

@@ -1,0 +1,172 @@
+"""What a doctor says: for people as lines, for machines as one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+from collab.doctor.examination import Examination
+from collab.store import migrate
+from collab.store.census import LOG, Damage
+from collab.store.salvage import Salvaged
+
+SHOWN: Final = 20
+"""Lines about one thing; JSON has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One document, and how it is."""
+
+    document: str
+    rows: int
+    bytes: int
+    examination: Examination
+
+    @property
+    def well(self) -> bool:
+        return self.examination.well
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What was done to one document."""
+
+    document: str
+    aside: tuple[Damage, ...]
+    """What was taken out of it, and is kept."""
+    recovered_bytes: int
+    """Of what history still had, and is in the document again."""
+    outcome: Examination
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in a database. Owned by whoever makes the round."""
+
+    database: str
+    revision: str
+    problems: list[str]
+    """Of the file itself: pages, indexes, rows without a document."""
+    documents: int = 0
+    rows: int = 0
+    bytes: int = 0
+    damaged: list[Case] = field(default_factory=list)
+    waiting: list[Case] = field(default_factory=list)
+    """Documents of which something waits for a predecessor; no damage."""
+
+    @property
+    def well(self) -> bool:
+        return not self.problems and not self.damaged
+
+    def add(self, case: Case) -> None:
+        """Take note of one more document."""
+        self.documents += 1
+        self.rows += case.rows
+        self.bytes += case.bytes
+        if not case.well:
+            self.damaged.append(case)
+        if case.examination.waiting_rows:
+            self.waiting.append(case)
+
+
+@dataclass(slots=True)
+class Surgery:
+    """What was done to a database."""
+
+    salvaged: Salvaged | None = None
+    adopted: list[str] = field(default_factory=list)
+    """Names that documents got whose own are lost."""
+    treatments: list[Treatment] = field(default_factory=list)
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield what a round found, for people."""
+    if report.revision != migrate.HEAD:
+        yield f"its tables have revision {report.revision}: the next start brings them to {migrate.HEAD}"
+    yield from _some([f"the file: {problem}" for problem in report.problems])
+    for case in report.damaged:
+        yield f"{case.document}: damaged"
+        yield from _some([f"  {describe(damage)}" for damage in case.examination.damaged])
+    yield from _some([f"{case.document}: {waits(case.examination)}" for case in report.waiting])
+    yield (
+        f"{count(report.documents, 'document')}, {count(report.rows, 'row')}, {count(report.bytes, 'byte')}: "
+        + ("no damage" if report.well else f"{count(len(report.damaged), 'document')} damaged")
+        + (", and the file itself" if report.problems else "")
+    )
+
+
+def surgery_lines(surgery: Surgery) -> Iterator[str]:
+    """Yield what was done, for people."""
+    if surgery.salvaged:
+        lost = ", ".join(f"{count} in {table}" for table, count in surgery.salvaged.lost.items() if count)
+        yield f"the file was made new from what can be read; the damaged one is kept as {surgery.salvaged.kept}"
+        yield f"  ids behind which nothing could be read: {lost or 'none'}"
+    for name in surgery.adopted:
+        yield f"rows whose document was missing are in {name!r} now"
+    for treatment in surgery.treatments:
+        yield (
+            f"{treatment.document}: repaired: {count(len(treatment.aside), 'row')} set aside, "
+            f"{count(treatment.recovered_bytes, 'byte')} recovered from the history"
+        )
+        if treatment.outcome.empty:
+            yield "  nothing of it could be read: it is empty until somebody connects who still has it"
+        if treatment.outcome.waiting_rows:
+            yield f"  {waits(treatment.outcome)}"
+
+
+def describe(damage: Damage) -> str:
+    """Return one line about one damage."""
+    what = "row" if damage.place == LOG else "history segment"
+    parts = [
+        f"{what} {damage.id}" if damage.id is not None else damage.place,
+        f"by {damage.author}" if damage.author else "",
+        count(damage.size, "byte") if damage.size is not None else "",
+    ]
+    return f"{', '.join(filter(None, parts))}: {damage.reason}"
+
+
+def waits(examination: Examination) -> str:
+    """Return how much waits."""
+    rows, size = count(examination.waiting_rows, "row"), count(examination.waiting_bytes, "byte")
+    return f"waiting for an edit that has not come: {rows}, {size}; they show when somebody connects who has it"
+
+
+def count(number: int, what: str) -> str:
+    """Return "1 row" or "2 rows"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def as_json(report: Report, surgery: Surgery | None) -> str:
+    """Return a round, and what was done, as one JSON object."""
+    found: dict[str, object] = {
+        "ok": report.well,
+        "database": report.database,
+        "revision": report.revision,
+        "problems": report.problems,
+        "documents": report.documents,
+        "rows": report.rows,
+        "bytes": report.bytes,
+        "damaged": [_case(case) for case in report.damaged],
+        "waiting": [_case(case) for case in report.waiting],
+    }
+    if surgery is not None:
+        found["repaired"] = {
+            "kept_file": str(surgery.salvaged.kept) if surgery.salvaged else None,
+            "lost": surgery.salvaged.lost if surgery.salvaged else {},
+            "adopted": surgery.adopted,
+            "documents": [asdict(treatment) for treatment in surgery.treatments],
+        }
+    return json.dumps(found, indent=2)
+
+
+def _case(case: Case) -> dict[str, object]:
+    return {"document": case.document, "rows": case.rows, "bytes": case.bytes, **asdict(case.examination)}
+
+
+def _some(all_lines: list[str]) -> Iterator[str]:
+    yield from all_lines[:SHOWN]
+    if len(all_lines) > SHOWN:
+        yield f"  and {len(all_lines) - SHOWN} more: --json has them all"

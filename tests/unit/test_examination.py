@@ -1,0 +1,145 @@
+"""What a doctor makes of one document's rows and history (D)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from collab.content import render
+from collab.core.ports import DocumentId
+from collab.core.replica import Replica
+from collab.doctor.examination import examine, prescribe
+from collab.store.base import LogRow, RowKind
+from collab.store.census import FoundRow, FoundSegment, Record
+from collab.store.compaction import compacted
+from collab.store.history import pack
+from tests.support.members import deleted, typed, typing
+from tests.support.yjs import Peer
+
+WORDS = [*typing(7, "hello 😀"), typed(8, 0, "x", (7, 2)), deleted(7, 1, 2), typed(9, 0, "an", root="other")]
+
+
+def record_of(rows: Sequence[LogRow], segments: Sequence[FoundSegment] = ()) -> Record:
+    found = [FoundRow(row.id, int(row.kind), row.data, row.author, row.created_at) for row in rows]
+    return Record(tuple(found), tuple(segments), ())
+
+
+def updates(data: Sequence[bytes], first_id: int = 1) -> list[LogRow]:
+    return [LogRow(first_id + at, RowKind.UPDATE, each, "ann", 1.0 + at) for at, each in enumerate(data)]
+
+
+def compact(rows: Sequence[LogRow], id: int) -> tuple[list[LogRow], FoundSegment]:
+    """Return the log after a compaction, and the segment that it left."""
+    done = compacted(DocumentId("notes"), rows, history=True)
+    assert done is not None
+    assert done.segment is not None
+    left = [row for row in rows if row.id not in done.replaced]
+    return [*left, LogRow(id, RowKind.SNAPSHOT, done.snapshot, "", done.created_at)], FoundSegment(
+        id, done.segment, int(done.keyframe), done.created_at
+    )
+
+
+def seen(rows: Sequence[LogRow]) -> bytes:
+    """Return what people see of a document."""
+    snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
+    return render("json", Replica.load(snapshots, [r.data for r in rows if r.kind is RowKind.UPDATE]).full_state())
+
+
+def repaired(record: Record) -> list[LogRow]:
+    """Return the log of a document after its repair."""
+    prescribed = prescribe(1, record)
+    assert prescribed is not None
+    repair, _ = prescribed
+    aside = {damage.id for damage in repair.aside if damage.place == "log"}
+    kept = [row for row in record.rows if row.id not in aside]
+    rows = [LogRow(row.id, RowKind(row.kind), row.data, "", 0.0) for row in kept]  # type: ignore[arg-type]
+    return [*rows, *updates([data for data, _ in repair.added], first_id=1000)]
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_a_flipped_bit_of_a_snapshot_never_breaks_the_doctor(history: bool) -> None:
+    """D2, D3, D7: while the history is there, whatever people would see of it is found, and repaired."""
+    rows, segment = compact(updates(WORDS), 100)
+    whole = seen(rows)
+    unseen = 0
+    for bit in range(len(rows[0].data) * 8):
+        data = bytearray(rows[0].data)
+        data[bit // 8] ^= 1 << bit % 8
+        spoiled = [replace(rows[0], data=bytes(data))]
+        record = record_of(spoiled, [segment] if history else [])
+        if examine(record).well:
+            unseen += 1
+            if history:
+                assert whole == seen(spoiled), bit
+        elif history:
+            assert whole == seen(repaired(record)), bit
+        else:
+            assert prescribe(1, record) is not None
+    # Without history nothing tells one letter from another.
+    assert history or unseen
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_people_wrote_is_well(seed: int) -> None:
+    """D3: however it was compacted, the history says what the snapshot says."""
+    dice = random.Random(seed)
+    peers = [Peer(100 + at) for at in range(3)]
+    rows: list[LogRow] = []
+    segments: list[FoundSegment] = []
+    for step in range(60):
+        author = dice.choice(peers)
+        written = author.edit(dice)
+        rows += updates(written, first_id=step * 10 + 1)
+        for peer in peers:
+            for update in written if peer is not author else []:
+                peer.receive(update)
+        if rows and dice.random() < 0.1:
+            rows, segment = compact(rows, step * 10 + 9)
+            segments.append(segment)
+    for peer in peers:
+        peer.close()
+
+    assert examine(record_of(dice.sample(rows, len(rows)), segments)).well
+
+
+def test_only_what_the_lost_snapshot_held_is_added() -> None:
+    """D7: later rows stay as they are."""
+    rows, segment = compact(updates(WORDS), 100)
+    later = LogRow(101, RowKind.UPDATE, typed(9, 2, "d", (9, 1)), "ann", 1.0)
+
+    prescribed = prescribe(1, record_of([later], [segment]))
+
+    assert prescribed is not None
+    assert () == prescribed[0].aside
+    assert 1 == len(prescribed[0].added)
+    assert seen([*rows, later]) == seen(repaired(record_of([later], [segment])))
+
+
+def test_a_gap_in_the_history_leaves_what_waits_in_rows_of_their_own() -> None:
+    """D7, C1: recovered, but what it needs is lost."""
+    first, _, last = typing(7, "abc")
+    segments = [FoundSegment(1, pack(updates([first])), 1, 1.0), FoundSegment(2, pack(updates([last], 3)), 0, 3.0)]
+
+    prescribed = prescribe(1, record_of([], segments))
+
+    assert prescribed is not None
+    repair, outcome = prescribed
+    assert [first, last] == [data for data, _ in repair.added]
+    assert 1 == outcome.waiting_rows
+    again = record_of(updates([first, last]), segments)
+    assert examine(again).well
+    assert prescribe(1, again) is None
+
+
+def test_a_row_on_which_pycrdt_fails_is_set_aside() -> None:
+    """D2, D6: the gate lets it pass, and it costs each opening of the document a second reading (R22)."""
+    inside_a_letter = b"\x01\x01\x09\x00\x04\x00\x07\x00\x01x\x00"
+    record = record_of(updates([*typing(7, "ab"), inside_a_letter]))
+
+    (damage,) = examine(record).damaged
+
+    assert (3, "it cannot be integrated") == (damage.id, damage.reason)
+    assert 2 == len(repaired(record))

@@ -69,9 +69,13 @@ def run(settings: Settings) -> None:
     )
     server = uvicorn.Server(config)
 
-    # uvicorn raises a signal again when it has stopped serving; the log is written after that.
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # For a signal that comes before uvicorn listens for them; and uvicorn raises it again when it has
+    # stopped serving, while the log is still being written.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, stop)
 
     async def main() -> None:
         async with app.router.lifespan_context(app):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -166,3 +167,16 @@ def wait_until_ready(server: Server) -> object:
     while (ready := httpx.get(f"{server.url}/readyz", timeout=30)).status_code != 200:
         assert time.monotonic() < deadline, ready.text
     return ready.json()
+
+
+def test_a_server_that_is_stopped_as_soon_as_it_is_there_stops(tmp_path: Path) -> None:
+    """H6: a signal between "collab is at" and uvicorn's own handlers was lost, and the server ran on."""
+    command = [sys.executable, "-m", "collab", "serve", "--port", "0", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert 0 == process.wait(timeout=20)
+        finally:
+            process.kill()

@@ -185,10 +185,10 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
     mode = _set_journal(raw, path, processes)
     if found != migrate.HEAD:
         migrate.upgrade(writer, str(path))
-    with writer.begin() as transaction:
-        # A file without the right to write still opens, and even BEGIN IMMEDIATE succeeds.
+    # A file without the right to write still opens, and even BEGIN IMMEDIATE succeeds. And what a process
+    # wrote that was killed before its sync is read here as committed: this commit's sync is for it, too.
+    with writer.begin():
         statements.probe(writer)
-        transaction.rollback()
     raw.execute("PRAGMA foreign_keys=ON")
 
     def connect_reader() -> sqlite3.Connection:

@@ -90,12 +90,16 @@ class Typist:
         """Let go of the Doc, which an observer would keep alive for ever (hazards P11)."""
         self._doc.unobserve(self._subscription)
 
-    async def type(self, pause_seconds: float) -> None:
-        """Type for ever, so long between two strokes on average; far less while the server is away."""
+    async def type(self, pause_seconds: float, *, patiently: bool = False) -> None:
+        """Type for ever, so long between two strokes on average; far less while the server is away.
+
+        Who types patiently waits until the last stroke is saved.
+        """
         while True:
             pause = pause_seconds if self._answered else pause_seconds * 20
             await asyncio.sleep(self._random.expovariate(1 / pause))
-            await self.stroke()
+            if self.saved or not patiently:
+                await self.stroke()
 
     async def stroke(self) -> None:
         """Type or delete something, and ask whether it is saved."""

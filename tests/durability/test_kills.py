@@ -41,4 +41,5 @@ async def test_the_check_finds_what_a_server_loses_that_says_saved_too_early(tmp
 
     figures = await session.run([Point.AFTER_COMMIT.value, Point.IN_TRANSACTION.value, Point.IN_TRANSACTION.value])
 
-    assert figures.findings.lost
+    # A deletion that was lost shows as text that is back.
+    assert figures.findings.lost or figures.findings.resurrected

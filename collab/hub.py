@@ -95,8 +95,9 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            writing = tasks.create_task(self._supervise("journal", self._journal.run))
             supervised = [
-                tasks.create_task(self._supervise("journal", self._journal.run)),
+                writing,
                 tasks.create_task(self._supervise("janitor", self._watch)),
                 tasks.create_task(self._supervise("compactor", self._compactor.run)),
             ]
@@ -104,7 +105,9 @@ class Hub:
                 yield
             finally:
                 self._settle()
-                await self._flush()
+                # After a failure of the disk nobody writes any more: waiting only keeps people from the next process.
+                if not writing.done():
+                    await self._flush()
                 for task in supervised:
                     task.cancel()
                 self._tasks = None

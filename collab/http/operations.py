@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from fastapi import APIRouter, Response
 
 from collab.errors import CollabError
 from collab.http.dependencies import Running
 from collab.http.schemas import Health
+
+CHECK_SECONDS: Final = 3.0
+"""How long the database may take to answer: longer than it waits for a lock, so that the lock is named."""
 
 
 def router(running: Running) -> APIRouter:
@@ -28,12 +34,17 @@ def router(running: Running) -> APIRouter:
 
 
 async def _problems(running: Running) -> dict[str, str]:
+    problems: dict[str, str] = {}
     try:
         services = running()
-        problems = dict(services.hub.problems)
+        problems |= services.hub.problems
         if services.journal.problem is not None:
-            problems["journal"] = services.journal.problem
-        await services.store.check()
+            # Not checked as well: that would wait behind what the journal waits for.
+            return {**problems, "journal": services.journal.problem}
+        async with asyncio.timeout(CHECK_SECONDS):
+            await services.store.check()
+    except TimeoutError:
+        problems["store"] = f"the database has not answered within {CHECK_SECONDS:g} seconds"
     except CollabError as error:
-        return {"store": str(error)}
+        problems["store"] = str(error)
     return problems

@@ -22,6 +22,9 @@ from collab.store.base import Store
 _FIRST_RETRY_SECONDS = 0.1
 _LAST_RETRY_SECONDS = 2.0
 
+# A commit takes milliseconds; one that takes this long is felt by whoever waits for "saved".
+_SLOW_SECONDS = 1.0
+
 # What Python needs beside the bytes, as tracemalloc says: 153 for an entry in a batch, about 200 for a receipt.
 _OVERHEAD_BYTES = 200
 
@@ -91,6 +94,7 @@ class GroupCommitJournal(Journal):
         self._on_commit = on_commit
         self._clock = clock
         self._sleep = sleep
+        self._committing_since: float | None = None
         self._pending = _Batch()
         self._committing = _Batch()
         self._work = asyncio.Event()
@@ -108,7 +112,11 @@ class GroupCommitJournal(Journal):
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be written, None if the last transaction was committed."""
+        """Why nothing can be written, None if the last transaction was committed and the next one goes well."""
+        if self._problem is None and self._committing_since is not None:
+            seconds = self._clock() - self._committing_since
+            if seconds > _SLOW_SECONDS:
+                return f"the transaction under way has not ended after {seconds:.0f} seconds"
         return self._problem
 
     def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
@@ -178,10 +186,10 @@ class GroupCommitJournal(Journal):
         batch = self._committing = self._pending
         self._pending = _Batch()
         self._work.clear()
-        started = self._clock()
+        started = self._committing_since = self._clock()
         writing = asyncio.ensure_future(self._store.append(batch.rows))
         cancelled = await _outlast(writing)
-        self._committing = _Batch()
+        self._committing, self._committing_since = _Batch(), None
         try:
             writing.result()
         except BaseException as error:

@@ -52,6 +52,8 @@ class SqliteDatabase:
         self._writing = writing
         self._reading = Worker("sqlite-reader", threads=_READERS)
         self._closed = False
+        self._failed: DiskFailedError | None = None
+        """Set for ever by the first failed sync: a later one may succeed and prove nothing (hazards S5)."""
 
     @classmethod
     async def open(cls, path: Path, *, processes: int, lock_timeout_seconds: float) -> Self:
@@ -102,16 +104,27 @@ class SqliteDatabase:
         try:
             return work()
         except DBAPIError as error:
-            raise (explain(error.orig, self._files.path) or error) from error.orig
+            raise self._note(explain(error.orig, self._files.path) or error) from error.orig
         except sqlite3.Error as error:
-            raise explain(error, self._files.path) or error from error
+            raise self._note(explain(error, self._files.path) or error) from error
+
+    def _note(self, error: Exception) -> Exception:
+        if isinstance(error, DiskFailedError):
+            self._failed = error
+        return error
+
+    def _insist_on_a_sound_disk(self) -> None:
+        if self._failed is not None:
+            raise DiskFailedError(str(self._failed))
 
     def _write(self, work: Callable[[Connection], T]) -> T:
+        self._insist_on_a_sound_disk()
         with self._files.writer.begin():
             return work(self._files.writer)
 
     def _insert(self, sql: str, rows: Sequence[Row], otherwise: Callable[[Connection], None]) -> None:
         """Past SQLAlchemy, which takes as much CPU for its three statements as SQLite does."""
+        self._insist_on_a_sound_disk()
         raw = self._files.raw
         try:
             raw.execute("BEGIN IMMEDIATE")

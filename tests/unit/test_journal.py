@@ -428,3 +428,20 @@ async def test_flushing_reports_in_time(bench: Bench, document: DocumentId | Non
     await turns()
 
     assert ["saved"] == bench.called
+
+
+async def test_a_transaction_that_does_not_end_is_a_problem_until_it_does(bench: Bench) -> None:
+    """J11: a disk that takes seconds is not well, and nobody else would say so."""
+    bench.store.gate.clear()
+    bench.append(b"1", receipt="saved")
+    await turns()
+    bench.now = 0.9
+    assert (None, []) == (bench.journal.problem, bench.called)
+
+    bench.now = 3.0
+    problem = "the transaction under way has not ended after 3 seconds"
+    assert (problem, []) == (bench.journal.problem, bench.called)
+
+    bench.store.gate.set()
+    await turns()
+    assert (None, ["saved"]) == (bench.journal.problem, bench.called)

@@ -48,6 +48,10 @@ test: install system $(page) $(if $(ARGS),,test-page) ## Set up and run all test
 test-long: install system $(page) ## Run the tests that take minutes
 	@$(python) -m pytest -m long --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
+.PHONY: proof
+proof: install system ## Prove at length that nothing saved is lost, and write docs/proof.md: ARGS="--minutes 20"
+	@$(python) -m tests.durability.proof $(ARGS)
+
 .PHONY: test-page
 test-page: $(node_modules) ## Run the page's own tests; a part of make test
 	@npm run --silent test --workspace web -- --passWithNoTests

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+import structlog
+
 from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.errors import UnavailableError
@@ -107,6 +109,8 @@ async def _compact_for_ever(database: str, document: str) -> None:
 
 
 if __name__ == "__main__":
+    # One line for each of hundreds of compactions.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     if wanted := os.environ.get(faults.VARIABLE):
         faults.arm(wanted)
     asyncio.run(_compact_for_ever(*sys.argv[1:]))

@@ -96,14 +96,21 @@ class Session:
         # Compaction is always due, so that its places are passed.
         self._server = Server(folder, compact_rows=20, compact_interval_seconds=0.2)
 
-    async def run(self, places: Sequence[str], progress: Callable[[str], None] = lambda place: None) -> Figures:
-        """Kill at each of these places, then compare everybody's copies."""
+    async def run(
+        self,
+        places: Sequence[str],
+        progress: Callable[[str], None] = lambda place: None,
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> Figures:
+        """Kill at each of these places while it `goes_on`, and look at what is left after each."""
         with self._closing():
             typing = [asyncio.ensure_future(typist.type(PAUSE_SECONDS)) for typist in self._typists]
             try:
                 for place in places:
                     await self._live_and_die(place)
                     progress(place)
+                    if not goes_on():
+                        break
             finally:
                 for task in typing:
                     task.cancel()
@@ -140,21 +147,12 @@ class Session:
 
     async def _live_and_die(self, place: str) -> None:
         self._prepare(place)
-        try:
-            await asyncio.to_thread(self._server.start)
-        except AssertionError:
-            # Opening the database commits, and that may be the checkpoint to die in.
-            if place != CHECKPOINT or self._server.wait(0) != -signal.SIGKILL:
-                raise
-            self._server.kill()
-            self._compare_stored()
-            self.figures.kills[place] += 1
-            return
-        for name in self._documents:
-            # Before its writers come back, who would bring what the server has lost.
-            if any(each.ledger.acknowledged for each in self._copies(name)):
-                self._compare(name, await joined_late(self._server.ws_url, name))
-        self._everybody_comes()
+        if await asyncio.to_thread(self._starts, place):
+            for name in self._documents:
+                # Before its writers come back, who would bring what the server has lost.
+                if any(each.ledger.acknowledged for each in self._copies(name)):
+                    self._compare(name, await joined_late(self._server.ws_url, name))
+            self._everybody_comes()
         seconds = self._random.uniform(0.05, 0.8) if place == ANY_TIME else LONGEST_SECONDS
         code = await asyncio.to_thread(self._server.wait, seconds)
         assert code in (None, -signal.SIGKILL), f"the server ended with {code}\n{self._server.log}"
@@ -166,6 +164,16 @@ class Session:
     def _compare_stored(self) -> None:
         for name, update in stored(self._server.database, self._documents).items():
             self._compare(name, contents_of(update))
+
+    def _starts(self, place: str) -> bool:
+        """Start the server; False if it was killed at once, by the checkpoint of what its predecessor left."""
+        try:
+            self._server.start()
+        except AssertionError:
+            if place == CHECKPOINT and self._server.wait(0) == -signal.SIGKILL:
+                return False
+            raise
+        return True
 
     def _prepare(self, place: str | None) -> None:
         self._server.settings.pop(faults.VARIABLE, None)
@@ -212,9 +220,10 @@ async def run_session(
     *,
     judge: Judge | None = None,
     progress: Callable[[str], None] = lambda place: None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Figures:
-    """Kill a server so many times, and compare everything."""
-    session = Session(folder, seed)
-    await session.run(plan(seed, kills), progress)
+    """Kill a server so many times while it `goes_on`, and compare everything; `folder` is there, and its own."""
+    session = Session(folder / "data", seed)
+    await session.run(plan(seed, kills), progress, goes_on)
     await session.agree(judge)
     return session.figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -26,7 +27,8 @@ async def test_nothing_acknowledged_is_lost_wherever_the_server_dies(
         return "".join(insert for insert, _ in oracle.judge([update]).view["text"]["text"])
 
     each = kills // AT_ONCE
-    sessions = [run_session(tmp_path / str(at), seed + at, each, judge=judge) for at in range(AT_ONCE)]
+    folders = [Path(mkdtemp(dir=tmp_path)) for _ in range(AT_ONCE)]
+    sessions = [run_session(folder, seed + at, each, judge=judge) for at, folder in enumerate(folders)]
     figures = sum(await asyncio.gather(*sessions), Figures())
 
     assert Findings() == figures.findings

@@ -11,21 +11,24 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import structlog
 
-from collab.core.connection import Connection, RoomLimits, Trial
+from collab.core.connection import Connection, RoomLimits, Trial, Tried
 from collab.core.inspection import Inspection
 from collab.core.merging import BrokenReplicaError
+from collab.core.partition import in_pieces
 from collab.core.poison import find_poison, load_without_poison
 from collab.core.ports import DocumentId, Uplink
 from collab.core.replica import Replica
 from collab.core.room import Room
+from collab.core.survey import is_slow
 from collab.core.waiting import WaitingLimits
-from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
+from collab.errors import CollabError, DamagedError, DiskFailedError, MalformedError, UnavailableError
 from collab.sandbox import Sandbox
-from collab.store.base import LogRow, RowKind, Store
+from collab.store.base import LogRow, RowKind, Store, contents_of
 from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.trial import carry_out
@@ -37,10 +40,11 @@ TICK_SECONDS: Final = 5.0
 
 SLOW_LOAD_BYTES: Final = 256 * 1024
 """Updates of a document from which on they are merged in another process before it is opened:
-inspecting them takes this one 4 us for each of their structs."""
+inspecting them takes this one 1.3 to 4 us for each of their structs."""
 
-SEARCH_SECONDS: Final = 60.0
-"""How long to look for rows that pycrdt fails on: each takes as long as loading the document once more."""
+READING_SECONDS: Final = 60.0
+"""For work on a document that this process cannot read at one stretch. To find a row that pycrdt fails on
+takes as long as loading the document once more."""
 
 MAX_BACKOFF_SECONDS: Final = 5.0
 
@@ -78,7 +82,7 @@ class Hub:
         self._uplink = uplink
         self._compactor = compactor
         self._trials = trials
-        self._searches = Sandbox(seconds=SEARCH_SECONDS)
+        self._readers = Sandbox(seconds=READING_SECONDS)
         self._limits = limits or HubLimits()
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
         self._lineages: dict[DocumentId, str] = {}
@@ -166,18 +170,31 @@ class Hub:
             await self._compactor.compact(document)
             rows = await self._store.load(document)
         try:
-            replica = replica_of(document, rows, self._limits.waiting)
+            replica = await self._replica_of(rows)
         except BrokenReplicaError:
             replica = await self._load_without_poison(document, rows)
+        except MalformedError as error:
+            raise DamagedError(document, str(error)) from error
         self._compactor.loaded(document, rows)
+        return replica
+
+    async def _replica_of(self, rows: Sequence[LogRow], *, one_by_one: bool = False) -> Replica:
+        snapshots, updates, surveys = contents_of(rows)
+        if any(map(is_slow, surveys)):
+            pieces = [await self._readers.run(in_pieces, snapshot) for snapshot in snapshots]
+            snapshots, updates, surveys = [], [*chain(*pieces), *updates], []
+        replica = Replica(self._limits.waiting)
+        replica.take_snapshots(snapshots, surveys)
+        for _ in replica.take_rows(updates, one_by_one=one_by_one):
+            await asyncio.sleep(0)  # integrating them may take long
         return replica
 
     async def _load_without_poison(self, document: DocumentId, rows: Sequence[LogRow]) -> Replica:
         """Return a document without the rows that pycrdt fails on; which they are another process finds out (R22)."""
         try:
-            poison = await self._searches.run(find_poison, *_parts_of(rows))
+            poison = await self._readers.run(find_poison, *contents_of(rows))
             good = [row for row in rows if row.kind is RowKind.SNAPSHOT or row.data not in poison]
-            replica = replica_of(document, good, self._limits.waiting, one_by_one=True)
+            replica = await self._replica_of(good, one_by_one=True)
         except BrokenReplicaError as error:
             raise DamagedError(document, str(error)) from error
         log.error("rows of a document cannot be integrated; they stay in the log", document=document, rows=len(poison))
@@ -243,12 +260,14 @@ class Hub:
         self._start(self._try_out(room, trial, done))
 
     async def _try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
-        try:
-            outcome: Inspection | CollabError = await carry_out(trial, self._trials)
-        except Exception:
-            log.exception("a trial failed", document=room.document)
-            outcome = UnavailableError("the update could not be tried")
-        room.resume(trial, outcome)
+        due: Trial | None = trial
+        while due is not None:
+            try:
+                outcome: Tried | CollabError = await carry_out(due, self._trials)
+            except Exception:
+                log.exception("a trial failed", document=room.document)
+                outcome = UnavailableError("the update could not be tried")
+            due = room.resume(due, outcome)
         done()
 
     # ---- closing ----
@@ -325,24 +344,6 @@ class Hub:
             self.problems.pop(name, None)
 
 
-def replica_of(
-    document: DocumentId, rows: Sequence[LogRow], limits: WaitingLimits | None = None, *, one_by_one: bool = False
-) -> Replica:
-    """Return the document that the rows of its log are.
-
-    Raises:
-        DamagedError: a row cannot be read.
-        BrokenReplicaError: pycrdt fails on one.
-    """
-    snapshots, updates, surveys = _parts_of(rows)
-    try:
-        return Replica.load(snapshots, updates, surveys, limits, one_by_one=one_by_one)
-    except (UnavailableError, BrokenReplicaError):
-        raise
-    except CollabError as error:
-        raise DamagedError(document, str(error)) from error
-
-
 def readable_of(document: DocumentId, rows: Sequence[LogRow]) -> Replica:
     """Return the document that the rows of its log are, without those on which pycrdt fails (R22).
 
@@ -352,15 +353,8 @@ def readable_of(document: DocumentId, rows: Sequence[LogRow]) -> Replica:
         DamagedError: a row cannot be read.
     """
     try:
-        return load_without_poison(Replica, *_parts_of(rows))[0]
+        return load_without_poison(Replica, *contents_of(rows))[0]
     except UnavailableError:
         raise
     except CollabError as error:
         raise DamagedError(document, str(error)) from error
-
-
-def _parts_of(rows: Sequence[LogRow]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """Return the snapshots of a log, its updates, and what was kept beside the snapshots."""
-    snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
-    updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
-    return snapshots, updates, [row.survey for row in rows if row.survey is not None]

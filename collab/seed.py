@@ -5,16 +5,18 @@ Not for: storing it, or the rooms it must reach (`http/documents.py`). The rules
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
-from collab.core.connection import RoomLimits
+from collab.core.expense import TrialLimits, is_dear
 from collab.core.inspection import Inspection, read
-from collab.core.replica import Replica, Verdict
+from collab.core.merging import BrokenReplicaError
+from collab.core.replica import Replica
+from collab.core.survey import survey
+from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_UPDATE, var_string, var_uint
-from collab.errors import CollabError, MalformedError, TooLargeError
+from collab.errors import MalformedError, TooLargeError
 from collab.sandbox import Sandbox, WorkerCrashError
-from collab.trial import MAX_RANGES
+from collab.trial import attempt
 
 CLIENT: Final = 1
 """The client id of what the server writes. Always the same, so that equal texts are equal updates: two
@@ -42,11 +44,9 @@ async def examined(update: bytes, sandbox: Sandbox) -> Inspection:
         MalformedError: it cannot be read, harms whoever reads it, or depends on what it does not hold.
         TooLargeError: it is too dear.
     """
-    limits = RoomLimits()
-    if len(update) <= limits.trial_bytes:
-        inspection = read(update)
-        if not limits.may_be_dear(inspection.loose, inspection.structs):
-            return examine(update)[0]
+    limits = TrialLimits()
+    if len(update) <= limits.update_bytes and not is_dear(read(update), Replica(), limits):
+        return examine(update)[0]
     try:
         inspection, milliseconds = await sandbox.run(examine, update)
     except WorkerCrashError as error:
@@ -62,20 +62,10 @@ def examine(update: bytes) -> tuple[Inspection, float]:
     Raises:
         MalformedError, TooLargeError: no document may begin with it.
     """
-    inspection = read(update)
-    ranges = len(inspection.runs) + len(inspection.deletes) + len(inspection.dead)
-    if ranges > MAX_RANGES:
-        raise TooLargeError("ranges in one update", ranges, MAX_RANGES, "ranges")
-    replica = Replica()
-    started = time.process_time()
     try:
-        verdict = replica.admit(update, inspection)
-        replica.commit()
-    except (MalformedError, TooLargeError):
-        raise
-    except CollabError as error:
+        tried, milliseconds = attempt(EMPTY_UPDATE, survey(EMPTY_UPDATE), update, WaitingLimits())
+    except BrokenReplicaError as error:
         raise MalformedError(str(error)) from error
-    milliseconds = (time.process_time() - started) * 1000
-    if verdict is Verdict.WAITING:
+    if tried.parts is not None:
         raise MalformedError("the update depends on others that it does not hold: send the whole state")
-    return inspection, milliseconds
+    return tried.inspection, milliseconds

@@ -1,58 +1,82 @@
 """Try an update on a copy of its document, in a process that may die of it.
 
 Why: pycrdt holds the interpreter while it integrates, and some updates take it seconds, or the
-process with it (hazards P3, P4, P7). Not for: the decision to try (`core.room`).
+process with it (hazards P3, P4, P7); and reading a large one takes Python as long. Not for: the
+decision to try (`core.room`).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Final
 
-from pycrdt import Doc
-
-from collab.core.connection import Trial
+from collab.core.connection import Trial, Tried
 from collab.core.inspection import Inspection, read
-from collab.core.partition import split
-from collab.core.wire import decode_state_vector
+from collab.core.merging import BrokenReplicaError
+from collab.core.replica import Replica
+from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, MalformedError, TooLargeError
 from collab.sandbox import Sandbox, WorkerCrashError
 
-MAX_MILLISECONDS: Final = 100.0
+MAX_MILLISECONDS: Final = 150.0
 """What one update may cost the loop. Everybody on this worker waits for that long."""
 
-MAX_RANGES: Final = 100_000
-"""Runs and deleted ranges of one update: each costs the loop half a microsecond of bookkeeping."""
+MAX_FACTS: Final = 100_000
+"""What the loop is told of one update: each takes it up to half a microsecond to be told, and as much to
+take note of."""
 
 
-async def carry_out(trial: Trial, sandbox: Sandbox) -> Inspection | CollabError:
-    """Return the inspection of an update that may be taken, or what speaks against it."""
+async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
+    """Return an update that may be taken, or what speaks against it."""
     try:
-        inspection, milliseconds = await sandbox.run(attempt, trial.state, trial.update)
-    except WorkerCrashError as error:
+        tried, milliseconds = await sandbox.run(attempt, trial.state, trial.survey, trial.update, trial.waiting)
+    except (WorkerCrashError, BrokenReplicaError) as error:
         return MalformedError(f"an update that cannot be integrated ({error})")
     except CollabError as error:
         return error
     if milliseconds > MAX_MILLISECONDS:
         return TooLargeError("cost of one update", round(milliseconds), MAX_MILLISECONDS, "ms")
-    return inspection
+    return tried
 
 
-def attempt(state: bytes, update: bytes) -> tuple[Inspection, float]:
-    """Return what `update` is made of, and how many milliseconds its integration into `state` takes.
+def attempt(state: bytes, survey: bytes, update: bytes, limits: WaitingLimits) -> tuple[Tried, float]:
+    """Return what the room needs to take `update`, and how many milliseconds that will take it.
 
     Raises:
-        MalformedError, TooLargeError: it may not be taken.
+        MalformedError, TooLargeError, BrokenReplicaError: it may not be taken.
     """
-    inspection = read(update)
-    ranges = len(inspection.runs) + len(inspection.deletes) + len(inspection.dead)
-    if ranges > MAX_RANGES:
-        raise TooLargeError("ranges in one update", ranges, MAX_RANGES, "ranges")
-    doc: Doc[object] = Doc()  # type: ignore[type-var]
-    doc.apply_update(state)
-    ready, _ = split(update, decode_state_vector(doc.get_state()))
+    replica = Replica.load([state], [], [survey], limits)
+    update, inspection = replica.trim(update, read(update))
+    tried = Tried(update, inspection, replica.parts(update, inspection))
+    facts = sum(map(_facts, _inspections_of(tried)))
+    if facts > MAX_FACTS:
+        raise TooLargeError("runs, ranges and places in one update", facts, MAX_FACTS, "of them")
+    replica.knows(inspection)  # the room knows already what is deleted
     started = time.process_time()
-    doc.apply_update(ready)
+    replica.admit(*tried)
+    replica.commit()
     milliseconds = (time.process_time() - started) * 1000
-    doc.get_update()
-    return inspection, milliseconds
+    replica.full_state()
+    return tried, milliseconds
+
+
+def _inspections_of(tried: Tried) -> Iterator[Inspection]:
+    yield tried.inspection
+    if tried.parts is not None:
+        yield tried.parts.inspection
+        yield tried.parts.rest.inspection
+
+
+def _facts(inspection: Inspection) -> int:
+    """Return how many things an inspection tells; cuts, which matter only where there are emoji, count a quarter."""
+    told = (
+        inspection.runs,
+        inspection.needs,
+        inspection.deletes,
+        inspection.dead,
+        inspection.stretches,
+        inspection.roots,
+        inspection.halves,
+    )
+    return sum(map(len, told)) + len(inspection.cuts) // 4

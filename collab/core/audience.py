@@ -1,25 +1,29 @@
 """Frames for many peers at once, made once for each protocol; and who gets a room's updates as they come.
 
-Not for: deciding who that is, or what there is to say (`room`).
+A peer whose socket is full falls behind, and gets one diff when it reads again. Not for: deciding who
+gets updates at all, or what else there is to say (`room`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from collab.core.connection import Connection
+from collab.core.connection import Behind, Connection
 from collab.core.dialects import Dialect
+from collab.core.replica import Replica
 
 
 class Audience:
-    """The live connections of one room. Owned by it."""
+    """The connections of one room that are live, or behind. Owned by it."""
 
-    __slots__ = ("_peers",)
+    __slots__ = ("_full", "_peers")
 
     def __init__(self) -> None:
         # The bound method is kept beside each connection: a frame to a peer touches no other object of ours,
         # and at the pace of people none of them would be in a cache of the processor.
         self._peers: dict[Dialect, dict[Connection, Callable[[bytes], None]]] = {}
+        self._full: list[Connection] = []
 
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._peers.get(connection.dialect, ())
@@ -31,6 +35,47 @@ class Audience:
         peers = self._peers.get(connection.dialect)
         if peers is not None:
             peers.pop(connection, None)
+
+    def note_full(self, connection: Connection) -> None:
+        """Take note that a sink is full; may come in the middle of a `send`."""
+        self._full.append(connection)
+
+    def fall_behind(self, replica: Replica, now: float) -> None:
+        """Stop sending to whoever is full (R9), at `now` seconds of the room's clock.
+
+        What this turn brought was written even so: the state vector below must include it.
+        """
+        full, self._full = self._full, []
+        for connection in full:
+            if connection.behind is None and not connection.closed:
+                connection.behind = Behind(replica.state_vector(), replica.version, now, connection in self)
+                self.discard(connection)
+
+    def reads_again(self, connection: Connection) -> bool:
+        """Take note that a sink has room again; return whether its connection has something to catch up with."""
+        with suppress(ValueError):
+            self._full.remove(connection)
+        return connection.behind is not None and not connection.closed
+
+    def catch_up(self, connection: Connection, replica: Replica) -> None:
+        """Bring a connection up to date that was behind: one diff (R10), and what fell due meanwhile (R23).
+
+        Raises:
+            BrokenReplicaError: the diff cannot be made.
+        """
+        behind, connection.behind = connection.behind, None
+        if behind is None:
+            return
+        if behind.was_live or behind.owed_step_2:
+            self.add(connection)
+        if behind.owed_step_2:
+            diff = replica.diff(behind.state_vector)
+            connection.sink.write(connection.dialect.sync_step_2(diff))
+        elif behind.was_live and behind.version != replica.version:
+            diff = replica.diff(behind.state_vector)
+            connection.sink.write(connection.dialect.update(diff))
+        if behind.owed_status is not None:
+            connection.sink.write(connection.dialect.sync_status(behind.owed_status))
 
     def send(self, update: bytes, author: Connection | None) -> None:
         """Send an update to everybody but its author."""

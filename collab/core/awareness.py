@@ -17,6 +17,9 @@ from collab.errors import MalformedError, TooLargeError
 EXPIRY_SECONDS: Final = 30.0
 """After this long without renewal everybody forgets a client (y-protocols: outdatedTimeout)."""
 
+KEEPALIVE_SECONDS: Final = 20.0
+"""y-websocket 3 and Hocuspocus drop a link on which nothing arrived for 30 s."""
+
 MAX_STATE_BYTES: Final = 4096
 MAX_STATE_DEPTH: Final = 8
 MAX_CLIENTS_OF_ONE: Final = 100
@@ -43,7 +46,7 @@ class Presence(NamedTuple):
 class _Entry(Generic[Owner]):
     clock: int
     state: bytes
-    owner: Owner | None
+    owner: Owner
     renewed_at: float
 
 
@@ -80,12 +83,14 @@ def encode(entries: Iterable[Presence]) -> bytes:
 class Awareness(Generic[Owner]):
     """The presence of one room. Owned by it."""
 
-    __slots__ = ("_changed", "_entries", "_everyone", "_same")
+    __slots__ = ("_changed", "_entries", "_everyone", "_owned", "_same")
 
     def __init__(self, same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True) -> None:
         """Let an owner speak for the live clients of another only if they are the `same`."""
         self._same = same
         self._entries: dict[int, _Entry[Owner]] = {}
+        # Whose the clients are that are here.
+        self._owned: dict[Owner, set[int]] = {}
         # Everybody who is here, encoded; None if that has to be done again. Asking takes one byte.
         self._everyone: bytes | None = None
         # Ordered, and each client once: a turn's updates of one client collapse to the latest.
@@ -95,7 +100,8 @@ class Awareness(Generic[Owner]):
         """Take in what is news of an update from `owner`; return the client ids that it is news of.
 
         An entry counts if its clock is newer than the known one, or equal and it says that the
-        client is gone. What counts belongs to `owner` from then on (A2).
+        client is gone. What counts belongs to `owner` from then on (A2). No state is read before it is
+        sure that there are few: what is no news is not read at all (A7).
 
         Raises:
             MalformedError, TooLargeError: nothing of the update was taken.
@@ -105,16 +111,14 @@ class Awareness(Generic[Owner]):
             if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
                 if self.is_foreign(entry.client, owner):
                     continue  # its owner is here, and speaks for itself
-                news[entry.client] = _checked(entry)
+                news[entry.client] = entry
+        self._check_share(owner, news.values())
         if self._size_with(news) > MAX_CLIENTS:
             self._forget_the_gone()
             if (size := self._size_with(news)) > MAX_CLIENTS:
                 raise TooLargeError("awareness of one room", size, MAX_CLIENTS, "clients")
-        if not news.keys() <= self._entries.keys():
-            self._check_share(owner, news)
-        for client, clock, state in news.values():
-            self._entries[client] = _Entry(clock, state, owner, now)
-            self._note(client)
+        for client, clock, state in [_checked(entry) for entry in news.values()]:
+            self._put(client, _Entry(clock, state, owner, now))
         return list(news)
 
     def is_foreign(self, client: int, owner: Owner) -> bool:
@@ -122,10 +126,10 @@ class Awareness(Generic[Owner]):
         known = self.owner_of(client)
         return known is not None and known != owner and not self._same(known, owner)
 
-    def _check_share(self, owner: Owner, news: Iterable[int]) -> None:
-        """Raise TooLargeError if one connection speaks for too many clients."""
-        clients = {client for client, entry in self._entries.items() if entry.owner == owner and entry.state != GONE}
-        clients.update(news)
+    def _check_share(self, owner: Owner, news: Iterable[Presence]) -> None:
+        """Raise TooLargeError if one connection speaks for too many clients; that others left anybody may say."""
+        clients = {client for client, _, state in news if state != GONE}
+        clients.update(self._owned.get(owner, ()))
         if len(clients) > MAX_CLIENTS_OF_ONE:
             raise TooLargeError("awareness of one connection", len(clients), MAX_CLIENTS_OF_ONE, "clients")
 
@@ -134,7 +138,7 @@ class Awareness(Generic[Owner]):
 
         With the clock that is known, not one more: the client may come back and go on from there.
         """
-        gone = [client for client, entry in self._entries.items() if entry.owner == owner]
+        gone = list(self._owned.get(owner, ()))
         for client in gone:
             self._remove(client)
         return gone
@@ -182,11 +186,25 @@ class Awareness(Generic[Owner]):
         self._changed[client] = None
         self._everyone = None
 
-    def _remove(self, client: int) -> None:
-        entry = self._entries[client]
+    def _put(self, client: int, entry: _Entry[Owner]) -> None:
+        known = self._entries.get(client)
+        if known is not None and (known.owner != entry.owner or entry.state == GONE):
+            self._remove(client)
+        self._entries[client] = entry
         if entry.state != GONE:
-            entry.state = GONE
-            self._note(client)
+            self._owned.setdefault(entry.owner, set()).add(client)
+        self._note(client)
+
+    def _remove(self, client: int) -> None:
+        entry = self._entries.get(client)
+        if entry is None or entry.state == GONE:
+            return
+        entry.state = GONE
+        self._note(client)
+        owned = self._owned[entry.owner]
+        owned.discard(client)
+        if not owned:
+            del self._owned[entry.owner]
 
     def _forget_the_gone(self) -> None:
         self._entries = {c: e for c, e in self._entries.items() if e.state != GONE}

@@ -58,6 +58,8 @@ class Reached(NamedTuple):
 
     clocks: dict[int, int]
     """For each client the clock after the last that can be integrated."""
+    order: list[Struct]
+    """What can be integrated, each after all that it refers to."""
     stops: dict[int, Id]
     """What is missing for the next struct of each client who gets no further."""
 
@@ -69,6 +71,7 @@ def reach(structs: Iterable[Struct], known: StateVector) -> Reached:
     again when that is there, not whenever the client that it waits for has moved.
     """
     reached = dict(known)
+    order: list[Struct] = []
     queues: dict[int, deque[Struct]] = {}
     for struct in structs:
         queues.setdefault(struct.client, deque()).append(struct)
@@ -83,7 +86,9 @@ def reach(structs: Iterable[Struct], known: StateVector) -> Reached:
             if missing is not None:
                 heappush(waiting.setdefault(missing[0], []), (missing[1], client))
                 break
-            reached[client] = max(reached.get(client, 0), queue.popleft().end)
+            struct = queue.popleft()
+            order.append(struct)
+            reached[client] = max(reached.get(client, 0), struct.end)
         heap = waiting.get(client, [])
         while heap and heap[0][0] < reached.get(client, 0):
             due.append(heappop(heap)[1])
@@ -91,4 +96,4 @@ def reach(structs: Iterable[Struct], known: StateVector) -> Reached:
     for client, queue in queues.items():
         if queue and queue[0].clock > reached.get(client, 0):
             stops[client] = client, queue[0].clock - 1
-    return Reached(reached, stops)
+    return Reached(reached, order, stops)

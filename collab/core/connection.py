@@ -5,11 +5,15 @@ Not for: what happens to it; that is the room's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from collab.core.dialects import Dialect
+from collab.core.expense import TrialLimits
+from collab.core.inspection import Inspection
 from collab.core.ports import Sink
+from collab.core.waiting import Parts, WaitingLimits
 from collab.core.wire import Kind
 
 
@@ -59,35 +63,40 @@ class Connection:
 class Trial:
     """An update that must be tried on a copy of the document before the room takes it.
 
-    Whoever gets it holds back what else this connection sends, inspects `update` and tries it on
-    `state`, and then calls `Room.resume` with the inspection or what speaks against it.
+    Whoever gets it holds back what else this connection sends, tries `update` on `state`, and then
+    calls `Room.resume` with what it found, or what speaks against it.
     """
 
     connection: Connection
     kind: Kind
     update: bytes
     state: bytes
+    survey: bytes
+    """Of the state, as far as it changes what pycrdt makes of an update (`survey_of_emoji`)."""
+    waiting: WaitingLimits
+    """How much of it may have to wait."""
+    attempt: int = 1
+
+
+class Tried(NamedTuple):
+    """An update that may be taken: read, and cut if something of it has to wait, so that the room need not do it."""
+
+    update: bytes
+    """Without what was known already."""
+    inspection: Inspection
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
     """Bounds on what one room takes."""
 
-    trial_bytes: int = 64 * 1024
-    """A longer update is tried in a process of its own first (hazards P7)."""
-    trial_loose_structs: int = 64
-    """So is one with more places to insert at: 2,000 in 12 KB stalled the loop for 1.8 s."""
-    trial_steps: int = 2_000_000
-    """And one that may walk over so many structs: at 10 to 50 ns each that is up to 100 ms."""
-    unknown_clients: int = 10_000
-    """Clients in a SyncStep1 beyond those of the document: the sessions that somebody wrote in offline."""
+    trial: TrialLimits = field(default_factory=TrialLimits)
     lag_seconds: float = 120.0
     """How long a peer may not read before it is closed."""
     token_bytes: int = 16
     """Of a sync status. It is kept until the commit; y-sweet's is a version of at most eight bytes."""
     deferred_bytes: int = 1 << 20
     """What connections may send while the document is being read again."""
-
-    def may_be_dear(self, loose: int, structs: int) -> bool:
-        """Whether finding so many places to insert at, among so many structs, may take long (hazards P7)."""
-        return loose > 0 and (loose > self.trial_loose_structs or loose * structs > self.trial_steps)
+    unknown_clients: int = 10_000
+    """Clients in a SyncStep1 beyond those of the document: the sessions that somebody wrote in offline."""

@@ -6,11 +6,14 @@ that wants to know whether an update brings anything new has to keep them (rule 
 
 from __future__ import annotations
 
+import operator
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from hashlib import sha256
+from itertools import chain
 
-from collab.core.wire import Reader
+from collab.core.wire import Reader, var_bytes, var_uint
 
 
 class DeleteSet:
@@ -28,20 +31,25 @@ class DeleteSet:
         deleted = cls()
         for _ in range(reader.var_uint()):
             client = reader.var_uint()
-            for _ in range(reader.var_uint()):
-                start = reader.var_uint()
-                deleted.add(client, start, start + reader.var_uint())
+            numbers = reader.var_uints(2 * reader.var_uint())
+            starts = numbers[::2]
+            ends = list(map(operator.add, starts, numbers[1::2]))
+            if starts and all(map(operator.lt, ends, starts[1:])) and client not in deleted._bounds:
+                deleted._bounds[client] = array("I", chain.from_iterable(zip(starts, ends, strict=True)))
+                continue
+            for start, end in zip(starts, ends, strict=True):
+                deleted.add(client, start, end)
         return deleted
 
     def add(self, client: int, start: int, end: int) -> None:
         """Add the clocks from `start` up to but without `end`."""
         bounds = self._bounds.get(client)
         if bounds is None:
-            self._bounds[client] = array("Q", (start, end))
+            self._bounds[client] = array("I", (start, end))
             return
         first = bisect_left(bounds, start)
         last = bisect_right(bounds, end)
-        bounds[first:last] = array("Q", ([] if first & 1 else [start]) + ([] if last & 1 else [end]))
+        bounds[first:last] = array("I", ([] if first & 1 else [start]) + ([] if last & 1 else [end]))
 
     def covers(self, client: int, start: int, end: int) -> bool:
         """Whether all of these clocks are in the set."""
@@ -50,6 +58,13 @@ class DeleteSet:
             return False
         after = bisect_right(bounds, start)
         return bool(after & 1) and end <= bounds[after]
+
+    def digest(self) -> bytes:
+        """Return a hash that equal sets have in common, on machines of one kind."""
+        digest = sha256()
+        for client in sorted(self._bounds):
+            digest.update(var_uint(client) + var_bytes(self._bounds[client].tobytes()))
+        return digest.digest()
 
     def ranges(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         """Yield each client with its ascending (start, end) ranges."""

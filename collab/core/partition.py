@@ -51,6 +51,24 @@ def cut(updates: Sequence[bytes], known: StateVector) -> list[Cut]:
     return [_cut(parser, spans, known, reached) for parser, spans in zip(parsers, deletes, strict=True)]
 
 
+def in_pieces(snapshot: bytes, structs: int = 20) -> list[bytes]:
+    """Return a complete state as updates of so many structs, of which each needs only those before it."""
+    parser = Parser(snapshot)
+    parser.record = True
+    inspection = parser.inspection()
+    order = reach(parser.recorded, {}).order
+    pieces = []
+    for at in range(0, len(order), structs):
+        together: dict[int, list[Struct]] = {}
+        for struct in order[at : at + structs]:
+            together.setdefault(struct.client, []).append(struct)
+        pieces.append(_assemble(snapshot, dict(sorted(together.items(), reverse=True)), {}))
+    deletes: dict[int, list[tuple[int, int]]] = {}
+    for client, start, end in inspection.deletes:
+        deletes.setdefault(client, []).append((start, end))
+    return [*pieces, _assemble(snapshot, {}, deletes)]
+
+
 def _is_news(struct: Struct, known: StateVector) -> bool:
     return struct.end > known.get(struct.client, 0)
 

@@ -8,26 +8,26 @@ be told (`room`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from hashlib import sha256
 from typing import Self
 
 from collab.core.causality import Id
 from collab.core.deletions import DeleteSet
-from collab.core.document import COMMIT_AFTER, KEYSTROKE_BYTES, Document
-from collab.core.inspection import Inspection, read
-from collab.core.merging import BrokenReplicaError, batches, merge, without
+from collab.core.document import COMMIT_AFTER, Document
+from collab.core.expense import SMALLEST_STRUCT_BYTES, STEPS_AT_A_STRETCH, steps_to_load, weight_of_deletions
+from collab.core.inspection import Inspection, Run, read
+from collab.core.merging import KEYSTROKE_BYTES, BrokenReplicaError, batches, merge, without
 from collab.core.nesting import check_depth
 from collab.core.partition import cut, split
-from collab.core.surrogates import tear
+from collab.core.surrogates import check_halves, tear
 from collab.core.survey import recall, survey
-from collab.core.waiting import WaitingLimits, WaitingList, WaitingUpdate
+from collab.core.waiting import Parts, WaitingLimits, WaitingList, WaitingUpdate
 from collab.core.wire import (
     EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     decode_state_vector,
-    encode_delete_set,
     encode_state_vector,
 )
 from collab.errors import MalformedError
@@ -46,11 +46,12 @@ class Replica:
 
     def __init__(self, limits: WaitingLimits | None = None) -> None:
         self._document = Document()
-        self._limits = limits or WaitingLimits()
+        self.limits = limits or WaitingLimits()
         self.state: dict[int, int] = {}
         """The state vector: how many clock ticks of each client are integrated."""
-        self.structs, self._nesting, self._halves = recall(())
-        """Roughly how many structs the document is made of; what is known of their depths, and of emoji."""
+        self.size_bytes = 0
+        self.structs, self._nesting, self.halves = recall(())
+        """Roughly how large the document is, and what is known of depths and emoji."""
         self.version = 0
         """Counts the updates integrated."""
         self.failure: BrokenReplicaError | None = None
@@ -71,56 +72,58 @@ class Replica:
         *,
         one_by_one: bool = False,
     ) -> Self:
-        """Return the document that these rows of its log are.
-
-        Args:
-            snapshots: complete states, verified when they were written; not inspected again.
-            updates: what clients sent since, in any order.
-            surveys: what was kept with each snapshot; without them the snapshots are read, which takes long.
-            limits: for what will be admitted later; what waits in the log is not refused.
-            one_by_one: let updates in as the room did that took them, and say which one pycrdt fails on.
-
-        Raises:
-            MalformedError: a row cannot be read.
-            BrokenReplicaError: pycrdt cannot take them (`poison` finds out which).
-        """
+        """Return the document that these rows of its log are, at one stretch. What waits in them is not refused."""
         replica = cls(limits)
-        replica._load_snapshots(snapshots, surveys)
-        replica._load_updates(updates, one_by_one=one_by_one)
-        replica._integrated.clear()
+        replica.take_snapshots(snapshots, surveys)
+        for _ in replica.take_rows(updates, one_by_one=one_by_one):
+            pass
         return replica
 
-    def _load_snapshots(self, snapshots: Sequence[bytes], surveys: Sequence[bytes]) -> None:
-        if not snapshots:
-            return
-        snapshot = merge(snapshots)
-        self._apply(snapshot)
-        self.commit()
+    def take_snapshots(self, snapshots: Sequence[bytes], surveys: Sequence[bytes] = ()) -> None:
+        """Begin with complete states, not inspected again; without a survey of each they are read, which takes long."""
+        for snapshot in snapshots:
+            self._apply(snapshot)
+            self.commit()
         self.state = decode_state_vector(self._document.state_vector())
         complete = len(surveys) == len(snapshots)
-        self.structs, self._nesting, self._halves = recall(surveys if complete else [survey(snapshot)])
-        # pycrdt leaves out in silence what it cannot take. Equal bytes prove it cheaper than reading them, and
-        # who comes in first needs them.
-        self._full_state = self._document.encode(EMPTY_STATE_VECTOR)
-        if self._full_state != snapshot and not self.knows(read(snapshot)):
-            raise BrokenReplicaError("a snapshot that refers to what is not in it")
+        self.structs, self._nesting, self.halves = recall(surveys if complete else map(survey, snapshots))
+        self.size_bytes = sum(map(len, snapshots))
+        if snapshots:
+            # pycrdt leaves out in silence what it cannot take. Equal bytes prove it cheaper than reading them, and
+            # who comes in first needs them.
+            full_state = self.full_state()
+            if any(snapshot != full_state and not self.knows(read(snapshot)) for snapshot in snapshots):
+                raise BrokenReplicaError("a snapshot that refers to what is not in it")
 
-    def _load_updates(self, updates: Sequence[bytes], *, one_by_one: bool) -> None:
+    def take_rows(self, updates: Sequence[bytes], *, one_by_one: bool = False) -> Iterator[None]:
+        """Take in the updates of a log, in any order; others may have a turn whenever this yields.
+
+        Raises:
+            MalformedError: one of them cannot be read.
+            BrokenReplicaError: pycrdt fails; `one_by_one`, as the room took them, it tells on which (`poison`).
+        """
+        steps = 0
         for some in batches(updates, COMMIT_AFTER * KEYSTROKE_BYTES):
-            if not one_by_one and self._take_at_once(some):
-                continue
-            for update in some:
+            done = not one_by_one and self._take_at_once(some)
+            for update in () if done else some:
                 try:
-                    self._take(*self._new_in(update, read(update)))
-                    if one_by_one:
+                    new, inspection = self._new_in(update, read(update))
+                    steps += steps_to_load(inspection, self.structs, self.size_bytes)
+                    self._take(new, inspection)
+                    if one_by_one or steps > STEPS_AT_A_STRETCH:
                         self.commit()
                 except BrokenReplicaError as error:
                     error.culprit = error.culprit or update
                     raise
+                if steps > STEPS_AT_A_STRETCH:
+                    steps = 0
+                    yield
+            yield
         self.commit()
+        self._integrated.clear()
 
-    def admit(self, update: bytes, inspection: Inspection) -> Verdict:
-        """Let in what `update` brings, or keep it until its predecessors are here.
+    def admit(self, update: bytes, inspection: Inspection, parts: Parts | None = None) -> Verdict:
+        """Let in what `update` brings, or keep it until its predecessors are here; it may come in its parts already.
 
         Raises:
             TooLargeError: too much waits already, or the document would be nested too deep.
@@ -132,7 +135,7 @@ class Replica:
                 if self._waiting:
                     self._release()
                 return Verdict.INTEGRATED
-            return self._take(update, inspection, self._limits)
+            return self._take(update, inspection, self.limits, parts)
         except BrokenReplicaError as error:
             if error.culprit is None:
                 raise
@@ -152,22 +155,32 @@ class Replica:
         Raises:
             MalformedError: it cannot be trimmed.
         """
-        for client, start, _ in inspection.runs:
-            if start < self.state.get(client, 0):
-                return self._trim(inspection, update)
-        return update, inspection
-
-    def _trim(self, inspection: Inspection, update: bytes) -> tuple[bytes, Inspection]:
-        self._check_halves(inspection)
+        if not self.repeats(inspection):
+            return update, inspection
+        if self.knows(inspection):
+            return EMPTY_UPDATE, read(EMPTY_UPDATE)
+        check_halves(inspection, self.state)
         trimmed = without(update, self.state_vector())
         return trimmed, read(trimmed)
 
-    def _check_halves(self, inspection: Inspection) -> None:
-        """Raise MalformedError if what is known of an update ends between the halves of an emoji."""
-        for client, start, end in inspection.runs:
-            known = self.state.get(client, 0)
-            if start < known < end and (client, known) in inspection.halves:
-                raise MalformedError(f"half an emoji of client {client} at clock {known} is something else already")
+    def repeats(self, inspection: Inspection) -> bool:
+        """Whether an update says again what is known."""
+        state = self.state
+        for client, start, _ in inspection.runs:  # noqa: SIM110 - for each keystroke; any() takes twice as long
+            if start < state.get(client, 0):
+                return True
+        return False
+
+    def parts(self, update: bytes, inspection: Inspection) -> Parts | None:
+        """Return an update in two parts if something of it has to wait, but not too much (R3, R12)."""
+        if self._missing(inspection) is None:
+            return None
+        return self._waiting.cut(update, inspection, self.state, self.limits)
+
+    def new_deletions(self, inspection: Inspection) -> list[Run]:
+        """Return those ranges that an update deletes of which some is not deleted yet."""
+        deleted = self._deletions()
+        return [run for run in inspection.deletes if not deleted.covers(*run)]
 
     def take_integrated(self) -> list[bytes]:
         """Return what was integrated since this was last asked, in that order."""
@@ -190,6 +203,8 @@ class Replica:
         """Return everything integrated, as one update (lib0 v1); cached until the next change."""
         if self._full_state is None:
             self._full_state = self._document.encode(EMPTY_STATE_VECTOR) if self.state else EMPTY_UPDATE
+            self.size_bytes = len(self._full_state)
+            self.structs = min(self.structs, self.size_bytes // SMALLEST_STRUCT_BYTES)
         return self._full_state
 
     def diff(self, state_vector: bytes) -> bytes:
@@ -208,8 +223,7 @@ class Replica:
 
     def digest(self) -> str:
         """Return a hash of the state vector and of all deletions; equal documents have equal digests."""
-        content = self.state_vector() + encode_delete_set(dict(self._deletions(fresh=True).ranges()))
-        return sha256(content).hexdigest()
+        return sha256(self.state_vector() + self._deletions(fresh=True).digest()).hexdigest()
 
     def commit(self) -> None:
         """Close the open pycrdt transaction.
@@ -232,11 +246,17 @@ class Replica:
                 return False
         return True
 
-    def _take(self, update: bytes, inspection: Inspection, limits: WaitingLimits | None = None) -> Verdict:
+    def _take(
+        self,
+        update: bytes,
+        inspection: Inspection,
+        limits: WaitingLimits | None = None,
+        parts: Parts | None = None,
+    ) -> Verdict:
         if not self._brings_news(inspection):
             return Verdict.KNOWN
         if limits and inspection.halves:
-            self._check_halves(inspection)
+            check_halves(inspection, self.state)
         if self._missing(inspection) is None:
             if limits and inspection.types:
                 check_depth(self._nesting.depth_with(inspection.stretches))
@@ -244,15 +264,11 @@ class Replica:
             if self._waiting:
                 self._release()
             return Verdict.INTEGRATED
-        if limits:
-            self._waiting.check_structs(inspection, self.state, limits)
-        (parts,) = cut([update], self.state)
-        rest = WaitingUpdate.rest_of(parts, update)
+        ready, ready_inspection, rest = parts or self._waiting.cut(update, inspection, self.state, limits)
         kept = rest.update == EMPTY_UPDATE or rest.update in self._waiting
         if limits and not kept:
-            self._waiting.check(rest, limits, self._nesting.deepest, self.structs)
-        brought = parts.ready != EMPTY_UPDATE
-        brought = brought and self._take(parts.ready, read(parts.ready), limits) is Verdict.INTEGRATED
+            self._waiting.check(rest, limits, self._nesting.deepest, self.structs, self.size_bytes)
+        brought = ready != EMPTY_UPDATE and self._take(ready, ready_inspection, limits) is Verdict.INTEGRATED
         if kept and not brought:
             return Verdict.KNOWN
         if not kept:
@@ -261,21 +277,21 @@ class Replica:
         return Verdict.WAITING
 
     def _take_at_once(self, updates: Sequence[bytes]) -> bool:
-        """Integrate the merge of updates; False, and nothing done, if it cannot be had or waits for something."""
+        """Integrate the merge of updates; False, and nothing done, if it cannot be had, waits, or may take long."""
         try:
             merged = merge(updates)
             inspection = read(merged)
         except (BrokenReplicaError, MalformedError):
             return False  # one of them cannot be read: which one, reading them one by one tells
-        if self._missing(inspection) is not None:
+        steps = steps_to_load(inspection, self.structs, self.size_bytes)
+        if steps > STEPS_AT_A_STRETCH or self._missing(inspection) is not None:
             return False
         self._integrate(*self._new_in(merged, inspection))
         return True
 
     def _new_in(self, update: bytes, inspection: Inspection) -> tuple[bytes, Inspection]:
         """Return a row of the log without the structs that are known: what it says of them is not believed (R21)."""
-        repeats = any(start < self.state.get(client, 0) for client, start, _ in inspection.runs)
-        if not repeats or self._missing(inspection) is not None:
+        if not self.repeats(inspection) or self._missing(inspection) is not None:
             return update, inspection
         ready, _ = split(update, self.state)
         return ready, read(ready)
@@ -312,7 +328,7 @@ class Replica:
 
     def _integrate(self, update: bytes, inspection: Inspection) -> None:
         """Hand pycrdt an update whose dependencies are here, and keep account of it."""
-        if self._halves.clocks or inspection.halves:
+        if self.halves.clocks or inspection.halves:
             self._apply_with_emoji(update, inspection)
         else:
             self._apply(update)
@@ -325,21 +341,24 @@ class Replica:
         if self._deleted is not None:
             for run in inspection.deletes + inspection.dead:
                 self._deleted.add(*run)
+        if inspection.deletes:
+            self._document.weigh(weight_of_deletions(inspection, self.structs, self.size_bytes))
         self.structs += inspection.structs
+        self.size_bytes += len(update)
         self._integrated.append(update)
 
     def _apply_with_emoji(self, update: bytes, inspection: Inspection) -> None:
         """Apply an update; of emoji that it cuts in two make what Yjs makes of them, here and in itself."""
-        cut = self._halves.cut_by(inspection)
-        if any(half in self._halves for half in cut):
+        cut = self.halves.cut_by(inspection)
+        if any(half in self.halves for half in cut):
             self.commit()
             state = tear(self._document.encode(EMPTY_STATE_VECTOR), cut)
             self._document = Document()
             self._apply(state)
             self.commit()
-            self._halves.discard(cut)
+            self.halves.discard(cut)
         self._apply(tear(update, cut) if cut else update)
-        self._halves.add(half for half in inspection.halves if half not in cut)
+        self.halves.add(half for half in inspection.halves if half not in cut)
 
     def _apply(self, update: bytes) -> None:
         self._state_vector = self._full_state = None

@@ -12,17 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final
 
 from collab.core.audience import Audience, tell
-from collab.core.awareness import EMPTY, Awareness
-from collab.core.connection import Access, Behind, Connection, RoomLimits, Trial
+from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
+from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
 from collab.core.deferred import Deferred
+from collab.core.expense import is_dear
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.replica import Replica, Verdict
+from collab.core.survey import survey_of_emoji
 from collab.core.turn import Turn, merged
+from collab.core.waiting import Parts
 from collab.core.wire import Kind, decode_state_vector
 from collab.errors import (
     CollabError,
@@ -33,9 +35,6 @@ from collab.errors import (
     TooLargeError,
     UnavailableError,
 )
-
-KEEPALIVE_SECONDS: Final = 20.0
-"""y-websocket 3 and Hocuspocus drop a link on which nothing arrived for 30 s."""
 
 
 class Room:
@@ -50,16 +49,10 @@ class Room:
         wake: Callable[[Room], None],
         limits: RoomLimits | None = None,
     ) -> None:
-        """Take over a loaded document.
+        """Take over a loaded document, whose `replica` nobody else may touch.
 
-        Args:
-            document: its name.
-            replica: its state; nobody else may touch it.
-            journal: where what comes in is kept.
-            uplink: the other workers.
-            wake: called when the room has something to settle; `settle` is then due at the end of
-                the turn, or `reload` if the room is `broken`.
-            limits: bounds on what is taken.
+        `wake` is called when the room has something to settle: `settle` is then due at the end of the
+        turn, or `mend` if the room is `broken`.
         """
         self.document = document
         self.connections: set[Connection] = set()
@@ -76,7 +69,6 @@ class Room:
         self._awake = False
         self._broken = False
         self._deferred = Deferred(self.limits.deferred_bytes)
-        self._stalled: list[Connection] = []
         self._clients_seen: set[int] = set()
         self._everybody_heard_at: float | None = None
         self._quiet = True
@@ -147,24 +139,30 @@ class Room:
             self.close(connection, error)
         return None
 
-    def resume(self, trial: Trial, outcome: Inspection | CollabError) -> None:
-        """Take the update of a trial that went well; close its sender if it did not."""
+    def resume(self, trial: Trial, outcome: Tried | CollabError) -> Trial | None:
+        """Take the update of a trial that went well; close its sender if it did not.
+
+        Another Trial is for an update of which something came from elsewhere meanwhile.
+        """
         connection = trial.connection
         if connection.closed:
-            return
+            return None
         try:
             if isinstance(outcome, CollabError):
                 raise outcome
             if self._broken:
                 raise UnavailableError("the document is being read again")
+            if self._replica.repeats(outcome.inspection) and not self._replica.knows(outcome.inspection):
+                return self._trial(connection, trial.kind, trial.update, trial.attempt + 1)
             # In a turn of its own: merging something this large with others takes long.
             self.settle()
-            self._take(connection, trial.kind, trial.update, outcome)
+            self._take(connection, trial.kind, *outcome)
             self.settle()
         except BrokenReplicaError as error:
             self._break(error, connection)
         except CollabError as error:
             self.close(connection, error)
+        return None
 
     def bring(self, update: bytes, inspection: Inspection) -> None:
         """Take what is in the log already, and tell everybody who is here (N4)."""
@@ -176,15 +174,25 @@ class Room:
             self._break(error, None)
 
     def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Trial | None:
-        if len(update) > self.limits.trial_bytes:
-            return Trial(connection, kind, update, self._replica.full_state())
+        if len(update) > self.limits.trial.update_bytes:
+            return self._trial(connection, kind, update)
         inspection = read(update)
-        if self.limits.may_be_dear(inspection.loose, self._replica.structs) and not self._replica.knows(inspection):
-            return Trial(connection, kind, update, self._replica.full_state())
+        typing = inspection.structs == 1 and not inspection.cuts and not inspection.deletes
+        if not typing and is_dear(inspection, self._replica, self.limits.trial):
+            return self._trial(connection, kind, update)
         self._take(connection, kind, update, inspection)
         return None
 
-    def _take(self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection) -> None:
+    def _trial(self, connection: Connection, kind: Kind, update: bytes, attempt: int = 1) -> Trial:
+        if attempt > self.limits.trial.attempts:
+            raise UnavailableError("the document changes faster than the update can be tried")
+        replica = self._replica
+        emoji = survey_of_emoji(replica.halves)
+        return Trial(connection, kind, update, replica.full_state(), emoji, replica.limits, attempt)
+
+    def _take(
+        self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
+    ) -> None:
         if kind is Kind.SYNC_STEP_2:
             connection.asked = False
         if connection.access is not Access.EDIT:
@@ -196,7 +204,7 @@ class Room:
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
         update, inspection = self._replica.trim(update, inspection)
-        verdict = self._replica.admit(update, inspection)
+        verdict = self._replica.admit(update, inspection, parts)
         if verdict is Verdict.KNOWN:
             return
         for client, _, _ in inspection.runs:
@@ -252,8 +260,7 @@ class Room:
 
     def _reads(self, connection: Connection) -> bool:
         """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""
-        if self._stalled:
-            self._fall_behind()
+        self._audience.fall_behind(self._replica, self.now)
         return connection.behind is None
 
     def _ask(self, connection: Connection) -> None:
@@ -271,8 +278,7 @@ class Room:
         presence = self._awareness.take_changes()
         if presence is not None:
             self._broadcast_presence(presence)
-        if self._stalled:
-            self._fall_behind()
+        self._audience.fall_behind(self._replica, self.now)
 
     def _settle_updates(self) -> None:
         turn, self._turn = self._turn, Turn()
@@ -304,45 +310,21 @@ class Room:
 
     def stalled(self, connection: Connection) -> None:
         """Take note that a sink is full; may come in the middle of a `settle`."""
-        self._stalled.append(connection)
+        self._audience.note_full(connection)
         self._rouse()
 
     def drained(self, connection: Connection) -> None:
-        """Bring a connection up to date that reads again: one diff, and everybody who is here (R10)."""
-        with suppress(ValueError):
-            self._stalled.remove(connection)
-        if connection.closed or connection.behind is None:
+        """Bring a connection up to date that reads again, and tell it who is here (R10)."""
+        if not self._audience.reads_again(connection):
             return
         if self._broken:
             self._deferred.drained(connection)
             return
-        behind, connection.behind = connection.behind, None
-        if behind.was_live or behind.owed_step_2:
-            self._audience.add(connection)
         try:
-            if behind.owed_step_2:
-                diff = self._replica.diff(behind.state_vector)
-                connection.sink.write(connection.dialect.sync_step_2(diff))
-            elif behind.was_live and behind.version != self._replica.version:
-                diff = self._replica.diff(behind.state_vector)
-                connection.sink.write(connection.dialect.update(diff))
+            self._audience.catch_up(connection, self._replica)
         except BrokenReplicaError as error:
             self._break(error, connection)
-        if behind.owed_status is not None:
-            connection.sink.write(connection.dialect.sync_status(behind.owed_status))
         self._tell_everyone(connection)
-
-    def _fall_behind(self) -> None:
-        """Stop sending to whoever is full (R9).
-
-        What this turn brought was written even so: the state vector below must include it.
-        """
-        stalled, self._stalled = self._stalled, []
-        for connection in stalled:
-            if connection.behind is None and not connection.closed:
-                state_vector, version = self._replica.state_vector(), self._replica.version
-                connection.behind = Behind(state_vector, version, self.now, connection in self._audience)
-                self._audience.discard(connection)
 
     # ---- the passing of time ----
 

@@ -16,7 +16,8 @@ from typing import Final
 
 from collab.core.causality import Id
 from collab.core.inspection import Inspection, Parser
-from collab.core.wire import var_uint
+from collab.core.wire import StateVector, var_uint
+from collab.errors import MalformedError
 
 _TORN: Final = "\ufffd\ufffd".encode()
 
@@ -58,12 +59,24 @@ class Halves:
             cuts |= {(client, start), (client, end)}
         return {cut for cut in cuts if cut in self or cut in own}
 
+    def are_cut_by(self, inspection: Inspection) -> bool:
+        """Whether an update cuts an emoji of the document."""
+        return bool(self.clocks) and any(cut in self for cut in self.cut_by(inspection))
+
     def __contains__(self, half: Id) -> bool:
         clocks = self.clocks.get(half[0])
         if clocks is None:
             return False
         at = bisect_left(clocks, half[1])
         return at < len(clocks) and clocks[at] == half[1]
+
+
+def check_halves(inspection: Inspection, known: StateVector) -> None:
+    """Raise MalformedError if what is known of an update ends between the halves of an emoji."""
+    for client, start, end in inspection.runs:
+        clock = known.get(client, 0)
+        if start < clock < end and (client, clock) in inspection.halves:
+            raise MalformedError(f"half an emoji of client {client} at clock {clock} is something else already")
 
 
 def tear(update: bytes, cut: Collection[Id]) -> bytes:

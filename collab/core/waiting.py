@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from collab.core.causality import Id
+from collab.core.expense import places_in, steps_for
 from collab.core.inspection import Inspection, read
 from collab.core.nesting import Nesting, check_depth
-from collab.core.partition import Cut
+from collab.core.partition import Cut, cut
 from collab.core.wire import StateVector
 from collab.errors import TooLargeError
 
-MAX_RELEASED: Final = 4_000
+MAX_RELEASED: Final = 2_000
 """Structs that are let in update by update. More are read again and again by updates that wait for each
 other all along: two of 16 KB took 20 s, one struct at a time."""
 
@@ -30,9 +31,10 @@ class WaitingLimits:
     places: int = 2000
     """Places to insert at, each of which may cost a search when it is let in: not tried before (R14)."""
     steps: int = 5_000_000
-    """Structs that all these searches may walk over; at 10 to 50 ns each."""
-    structs: int = 10_000
-    """Each is read three times and more until it is let in, at 1.3 to 4 us."""
+    """What letting all of it in may take (`core.expense`)."""
+    structs: int = 4_000
+    """Each is read three times and more until it is let in, at 1.3 to 4 us; and pycrdt makes one value of
+    those that continue one another, in quadratic time: 0.2 s for as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,16 @@ class WaitingUpdate:
     def is_due(self, state: StateVector) -> bool:
         """Whether more of it can be integrated now."""
         return any(state.get(client, 0) > clock for client, clock in self.missing)
+
+
+class Parts(NamedTuple):
+    """An update, cut in two."""
+
+    ready: bytes
+    """What can be integrated of it; perhaps nothing."""
+    inspection: Inspection
+    """Of the ready part."""
+    rest: WaitingUpdate
 
 
 class WaitingList:
@@ -89,22 +101,31 @@ class WaitingList:
             self._updates = [w for w in self._updates if w not in due]
             yield from ([waiting] for waiting in due)
 
-    def check_structs(self, newcomer: Inspection, state: StateVector, limits: WaitingLimits) -> None:
-        """Raise TooLargeError if so much of an update has to wait, as is sure before it is cut (R12)."""
-        runs = newcomer.runs
-        perhaps_ready = sum(end - start for client, start, end in runs if start <= state.get(client, 0))
-        # In front of each run may be a gap, which counts as a struct.
-        self._check_structs(newcomer.structs - perhaps_ready - len(runs), limits)
+    def cut(self, update: bytes, inspection: Inspection, known: StateVector, limits: WaitingLimits | None) -> Parts:
+        """Cut an update in two.
+
+        Raises:
+            TooLargeError: so much of it has to wait that there is no room for it, as is sure before it is cut (R12).
+        """
+        if limits:
+            runs = inspection.runs
+            perhaps_ready = sum(end - start for client, start, end in runs if start <= known.get(client, 0))
+            # In front of each run may be a gap, which counts as a struct.
+            self._check_structs(inspection.structs - perhaps_ready - len(runs), limits)
+        (parts,) = cut([update], known)
+        return Parts(parts.ready, read(parts.ready), WaitingUpdate.rest_of(parts, update))
 
     def _check_structs(self, structs: int, limits: WaitingLimits) -> None:
         structs += sum(w.inspection.structs for w in self._updates)
         if structs > limits.structs:
             raise TooLargeError("what waits for its predecessors", structs, limits.structs, "structs")
 
-    def check(self, newcomer: WaitingUpdate, limits: WaitingLimits, depth: int, structs: int) -> None:
+    def check(
+        self, newcomer: WaitingUpdate, limits: WaitingLimits, depth: int, structs: int, document_bytes: int
+    ) -> None:
         """Raise TooLargeError if there is no room for one more (R12).
 
-        Its document is nested `depth` levels deep, and made of about so many structs.
+        Its document is nested `depth` levels deep, and made of about so many structs and bytes.
         """
         waiting = [*self._updates, newcomer]
         if len(waiting) > limits.updates:
@@ -113,10 +134,12 @@ class WaitingList:
         size = sum(len(w.update) for w in waiting)
         if size > limits.bytes:
             raise TooLargeError("what waits for its predecessors", size, limits.bytes)
-        places = sum(w.inspection.loose for w in waiting)
-        most = min(limits.places, limits.steps // max(structs, 1))
-        if places > most:
-            raise TooLargeError("what waits for its predecessors", places, most, "places to insert at")
+        places = sum(map(places_in, (w.inspection for w in waiting)))
+        if places > limits.places:
+            raise TooLargeError("what waits for its predecessors", places, limits.places, "places to insert at")
+        steps = sum(steps_for(w.inspection, w.inspection.deletes, structs, document_bytes + size) for w in waiting)
+        if steps > limits.steps:
+            raise TooLargeError("what waits for its predecessors", steps, limits.steps, "steps")
         # Checked now, since nobody is left to refuse it to when it is let in, or loaded from the log.
         if newcomer.inspection.types:
             check_depth(depth + sum(Nesting().depth_with(w.inspection.stretches) for w in waiting))

@@ -38,6 +38,13 @@ class LogRow:
     """Of a snapshot: what `core.survey` tells of it. Of an update: None."""
 
 
+def contents_of(rows: Sequence[LogRow]) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Return the snapshots among rows, the updates, and what was kept beside the snapshots."""
+    snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
+    updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
+    return snapshots, updates, [row.survey for row in rows if row.survey is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class Compaction:
     """What replaces some rows of a document."""

@@ -21,10 +21,10 @@ from collab.core.inspection import read
 from collab.core.poison import load_without_poison
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
-from collab.core.survey import survey
+from collab.core.survey import survey, timed
 from collab.errors import CollabError, DamagedError
 from collab.sandbox import Sandbox
-from collab.store.base import Archive, Compaction, LogRow, RowKind, Store
+from collab.store.base import Archive, Compaction, LogRow, RowKind, Store, contents_of
 from collab.store.history import pack
 
 log = structlog.get_logger(__name__)
@@ -180,9 +180,7 @@ def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Co
         UnprovenError: the snapshot does not hold what the rows hold.
     """
     try:
-        snapshots = [row.data for row in rows if row.kind is RowKind.SNAPSHOT]
-        surveys = [row.survey for row in rows if row.survey is not None]
-        updates = [row.data for row in rows if row.kind is RowKind.UPDATE]
+        snapshots, updates, surveys = contents_of(rows)
         replica, _ = load_without_poison(Replica, snapshots, updates, surveys)
         # What waits for a predecessor stays a row of its own: no snapshot may hold it (hazards P2).
         covered = [row for row in rows if row.kind is RowKind.SNAPSHOT or replica.knows(read(row.data))]
@@ -191,14 +189,18 @@ def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Co
     if not any(row.kind is RowKind.UPDATE for row in covered) and len(covered) < 2:
         return None
     snapshot = replica.full_state()
-    _prove(document, snapshot, replica, covered)
+    kept = survey(snapshot)
+    started = time.process_time()
+    proof = Replica.load([snapshot], [], [kept])
+    milliseconds = (time.process_time() - started) * 1000
+    _prove(document, proof, replica, covered)
     replaced_updates = [row for row in covered if row.kind is RowKind.UPDATE]
     keyframe = _is_keyframe(snapshots, replaced_updates, snapshot)
     dates = [row.created_at for row in replaced_updates or covered]
     return Compaction(
         document=document,
         snapshot=snapshot,
-        survey=survey(snapshot),
+        survey=timed(kept, milliseconds),
         created_at=max(row.created_at for row in covered),
         replaced=tuple(row.id for row in covered),
         segment=pack(covered if keyframe else replaced_updates) if history else None,
@@ -207,9 +209,8 @@ def compacted(document: DocumentId, rows: Sequence[LogRow], history: bool) -> Co
     )
 
 
-def _prove(document: DocumentId, snapshot: bytes, replica: Replica, covered: Sequence[LogRow]) -> None:
+def _prove(document: DocumentId, proof: Replica, replica: Replica, covered: Sequence[LogRow]) -> None:
     """Raise UnprovenError unless a document made from the snapshot alone knows every row (C2)."""
-    proof = Replica.load([snapshot], [])
     if proof.digest() != replica.digest():
         raise UnprovenError(f"a snapshot of {document!r} differs from its rows")
     for row in covered:

@@ -20,7 +20,7 @@ import structlog
 from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.errors import UnavailableError
-from collab.hub import replica_of
+from collab.hub import readable_of
 from collab.store.base import RowKind
 from collab.store.compaction import Compactor
 from collab.store.sql import SqlStore
@@ -79,7 +79,7 @@ async def run_processes(
                 break
         rows = await store.load(name)
         figures.compacted = sum(row.kind is RowKind.SNAPSHOT for row in rows)
-        figures.findings += compare(contents_of(replica_of(name, rows).full_state()), manuscript.ledgers)
+        figures.findings += compare(contents_of(readable_of(name, rows).full_state()), manuscript.ledgers)
     finally:
         for compactor in compactors:
             compactor.kill()

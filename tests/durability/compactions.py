@@ -16,7 +16,7 @@ from typing import Final, TypeVar, TypeVarTuple
 from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.faults import Point
-from collab.hub import replica_of
+from collab.hub import readable_of
 from collab.sandbox import Sandbox
 from collab.store.base import Compaction, Description, LogRow, Segment
 from collab.store.compaction import CompactedStore, Compactor
@@ -130,7 +130,7 @@ async def run(store: CompactedStore, seed: int, *, updates: int = 25) -> Figures
 
     async def look() -> None:
         due = [ledger.acknowledged for ledger in manuscript.ledgers]
-        contents = contents_of(replica_of(name, await slow.load(name)).full_state())
+        contents = contents_of(readable_of(name, await slow.load(name)).full_state())
         figures.findings += compare(contents, manuscript.ledgers, due)
 
     with _dying(random):

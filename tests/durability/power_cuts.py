@@ -22,7 +22,7 @@ from typing import Final
 
 from collab.core.ports import DocumentId
 from collab.errors import CollabError, StartupError
-from collab.hub import replica_of
+from collab.hub import readable_of
 from collab.store.sql import SqlStore
 from tests.durability import tracing
 from tests.durability.disk import Disk
@@ -193,7 +193,7 @@ async def _look(image: dict[str, bytes], record: Record, told: dict[int, int], f
             try:
                 for document, ledgers in record.ledgers.items():
                     name = DocumentId(document)
-                    contents = contents_of(replica_of(name, await store.load(name)).full_state())
+                    contents = contents_of(readable_of(name, await store.load(name)).full_state())
                     figures.findings += compare(contents, ledgers, [told[each.client] for each in ledgers])
             finally:
                 await store.close()

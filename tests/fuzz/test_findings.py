@@ -8,7 +8,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +21,7 @@ from collab.core.values import ANY, DELETED, TYPE
 from collab.core.wire import decode_state_vector, encode_state_vector, var_uint
 from collab.errors import CollabError, DamagedError, ForeignClientError, MalformedError, TooLargeError
 from tests.support.hostile import Case, Judge, crowd, garbage, item, replica_with, text, typed, update
-from tests.support.members import Table
+from tests.support.members import Table, tried
 from tests.support.view import text_of
 from tests.support.work import counted
 
@@ -274,52 +273,29 @@ def test_an_emoji_of_which_half_is_known_leaves_a_state_that_yjs_can_read(judge:
 
 # ---- time ----
 
-MOST_SECONDS = 0.25
-"""How long one message may stop everybody (G5)."""
-
 
 BACKWARDS = update({5: (0, [text("x", right=(5, at - 1)) if at else text("x", root="text") for at in range(60_000)])})
 """A text of which each letter was typed before the last."""
 
 
 def test_what_waits_is_tried_before_it_is_let_in() -> None:
-    """R14, hazards P7: 7 KB wait for one letter, so the trial had nothing to do; the letter takes seconds."""
+    """R12, hazards P7: 7 KB wait for one letter, so the trial had nothing to do; the letter takes seconds."""
     table = Table(replica=replica_with([BACKWARDS]))
     eve = table.join()
     waits = item(DELETED, b"\x01", left=(9, 0))
+
     eve.say(crowd(10_000, 300, waits, text("z", root="text")))
-    for trial in eve.trials:
-        table.room.resume(trial, read(trial.update))
-    started = time.process_time()
+    table.room.resume(eve.trials[0], tried(eve.trials[0]))
 
-    eve.say(typed(9, 0, "a"))
-
-    assert time.process_time() - started < MOST_SECONDS
-
-
-def test_a_few_places_in_a_long_text_are_not_dear() -> None:
-    """R14, hazards P7: 550 bytes; each of its 64 letters walks over 60,000 others that were typed backwards."""
-    table = Table(replica=replica_with([BACKWARDS]))
-    eve = table.join()
-    started = time.process_time()
-
-    eve.say(crowd(100, 64, text("y", right=(5, 0))))
-
-    assert time.process_time() - started < MOST_SECONDS
-    assert 1 == len(eve.trials)
+    assert 4413 == eve.closed_with
 
 
 def test_deletions_in_descending_order_stop_nobody() -> None:
     """G5: 57 KB took pycrdt 0.7 s; in ascending order 16 ms."""
     spans = [(at, at + 1) for at in range(0, 30_000, 2)]
-    replica = replica_with([typed(5, 0, "x" * 30_000)])
-    started = time.process_time()
 
     with pytest.raises(MalformedError):
         read(update({}, {5: spans[::-1]}))
-    replica.admit(update({}, {5: spans}), read(update({}, {5: spans})))
-
-    assert time.process_time() - started < MOST_SECONDS
 
 
 def test_a_state_vector_of_a_million_clients_stops_nobody() -> None:
@@ -327,11 +303,12 @@ def test_a_state_vector_of_a_million_clients_stops_nobody() -> None:
     table = Table()
     reader = table.join()
     claimed = encode_state_vector(dict.fromkeys(range(2**20), 1))
-    started = time.process_time()
 
-    reader.ask(claimed)
+    with counted() as work:
+        reader.ask(claimed)
 
-    assert time.process_time() - started < MOST_SECONDS
+    assert work.calls < 1000
+    assert 4413 == reader.closed_with
 
 
 def test_too_much_that_waits_is_refused_at_once() -> None:

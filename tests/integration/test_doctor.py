@@ -20,7 +20,7 @@ from collab.core.replica import Replica
 from collab.doctor.report import Report, Surgery
 from collab.doctor.rounds import Doctor
 from collab.errors import ConfigurationError, DatabaseTooNewError, DatabaseUnusableError
-from collab.hub import replica_of
+from collab.hub import readable_of
 from collab.sandbox import Sandbox
 from collab.store import migrate
 from collab.store.sql import SqlStore
@@ -90,7 +90,7 @@ def collab(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 async def text_of(path: Path, document: str, root: str = "t") -> str:
     """Return what a document says, as a server reads it."""
     store = await SqlStore.open(f"sqlite:///{path}")
-    state = replica_of(DocumentId(document), await store.load(DocumentId(document))).full_state()
+    state = readable_of(DocumentId(document), await store.load(DocumentId(document))).full_state()
     await store.close()
     text: str = json.loads(render("json", state)).get(root, "")
     return text

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from collab.core.awareness import Presence, encode
-from collab.core.connection import Access, Connection, RoomLimits, Trial
+from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId
 from collab.core.replica import Replica
 from collab.core.room import Room
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind, Message, Reader, var_bytes, var_string, var_uint
+from collab.errors import CollabError
+from collab.trial import attempt
 from tests.support.room_kit import MemoryLog, RecordingSink, RecordingUplink
 
 NAME = DocumentId("notes")
@@ -152,6 +154,14 @@ class Table:
     @property
     def authors(self) -> list[str]:
         return [entry.author for entries, _ in self.log.pending for entry in entries]
+
+
+def tried(trial: Trial) -> Tried | CollabError:
+    """Return what another process finds out about an update, found out in this one; how long it takes is left out."""
+    try:
+        return attempt(trial.state, trial.survey, trial.update, trial.waiting)[0]
+    except CollabError as error:
+        return error
 
 
 def clients_in(awareness_update: bytes) -> dict[int, tuple[int, bytes]]:

@@ -17,13 +17,16 @@ from typing import Final
 
 from collab.core.connection import Access, Connection, RoomLimits, Trial
 from collab.core.dialects import Y_WEBSOCKET
+from collab.core.expense import TrialLimits
 from collab.core.framing import payload_of
-from collab.core.inspection import Inspection, read
+from collab.core.inspection import Inspection
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.ports import DocumentId
 from collab.core.replica import Replica, Verdict
 from collab.core.room import Room
+from collab.core.waiting import Parts
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind, Reader, decode_state_vector, var_bytes
+from tests.support.members import tried
 from tests.support.room_kit import MemoryLog, RecordingUplink
 from tests.support.view import View, view_of
 from tests.support.yjs import Client, Peer
@@ -45,8 +48,8 @@ class FlakyReplica(Replica):
 
     failing = False
 
-    def admit(self, update: bytes, inspection: Inspection) -> Verdict:
-        verdict = super().admit(update, inspection)
+    def admit(self, update: bytes, inspection: Inspection, parts: Parts | None = None) -> Verdict:
+        verdict = super().admit(update, inspection, parts)
         if self.failing:
             self.failing = False
             raise BrokenReplicaError("on purpose")
@@ -107,7 +110,7 @@ class World:
         self.due = False
         self.now = 0.0
         # Some rooms try nearly everything on a copy first.
-        self.limits = RoomLimits(trial_bytes=60, trial_loose_structs=3) if self.random.random() < 0.2 else RoomLimits()
+        self.limits = RoomLimits(TrialLimits(60, places=3)) if self.random.random() < 0.2 else RoomLimits()
 
     @property
     def open_room(self) -> Room:
@@ -185,7 +188,7 @@ class World:
             return
         if link.trial is not None:
             trial, link.trial = link.trial, None
-            self.open_room.resume(trial, read(trial.update))
+            link.trial = self.open_room.resume(trial, tried(trial))
         elif link.up:
             link.trial = self.open_room.receive(link.connection, self._next(link.up))
         if self.random.random() < 0.5:

@@ -6,9 +6,10 @@ Not for: what happens inside of one call of pycrdt; there is no other way to see
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 
@@ -18,6 +19,8 @@ class Work:
 
     calls: int = 0
     """Of functions in Python or C. Reading one struct of an update takes five and more."""
+    of: Counter[str] = field(default_factory=Counter)
+    """How often each function of Python was called, by its name."""
 
 
 @contextmanager
@@ -27,6 +30,8 @@ def counted() -> Iterator[Work]:
 
     def count(frame: FrameType, event: str, argument: object) -> None:
         work.calls += event in ("call", "c_call")
+        if event == "call":
+            work.of[frame.f_code.co_name] += 1
 
     before = sys.getprofile()
     sys.setprofile(count)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from collab.core.deletions import DeleteSet
+from collab.core.wire import Reader, encode_delete_set
 from tests.support.hostile import EXAMPLES, for_all
+from tests.support.work import counted
 
 SPANS = st.tuples(st.integers(1, 3), st.integers(0, 30), st.integers(1, 8)).map(lambda s: (s[0], s[1], s[1] + s[2]))
 
@@ -44,6 +46,34 @@ def test_its_ranges_are_disjoint_ascending_and_as_few_as_can_be(examples: int) -
             bounds = [bound for span in ranges for bound in span]
             assert sorted(set(bounds)) == bounds, "they overlap, touch or are not in order"
             assert {clock for c, clock in model if c == client} == {k for s, e in ranges for k in range(s, e)}
+
+
+@EXAMPLES
+def test_what_was_read_is_what_was_added(examples: int) -> None:
+    """R5: whatever order the ranges stand in, and whether they touch."""
+
+    @for_all(examples, st.lists(SPANS, max_size=30))
+    def _(added: list[tuple[int, int, int]]) -> None:
+        deleted = DeleteSet()
+        spans: dict[int, list[tuple[int, int]]] = {}
+        for client, start, end in added:
+            deleted.add(client, start, end)
+            spans.setdefault(client, []).append((start, end))
+
+        again = DeleteSet.read(Reader(encode_delete_set(spans)))
+
+        assert dict(deleted.ranges()) == dict(again.ranges())
+        assert deleted.digest() == again.digest()
+
+
+def test_reading_does_little_for_each_range() -> None:
+    """G5: 200,000 of them stopped the loop for 0.24 s, whenever such a document was first deleted in, or exported."""
+    encoded = encode_delete_set({5: [(at, at + 1) for at in range(0, 20_000, 2)]})
+
+    with counted() as work:
+        DeleteSet.read(Reader(encoded)).digest()
+
+    assert work.calls < 2 * 20_000
 
 
 def test_nothing_is_covered_of_a_client_that_deleted_nothing() -> None:

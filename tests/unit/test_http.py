@@ -15,6 +15,7 @@ from collab.core.inspection import read
 from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
 from collab.settings import Anonymous, Settings
+from tests.support.hostile import text, update
 from tests.support.members import typed
 
 HELLO = typed(7, 0, "hello", root="content")
@@ -74,6 +75,20 @@ async def test_the_export_is_what_a_yjs_client_applies(client: httpx.AsyncClient
 
     assert HELLO == answer.content
     assert "attachment; filename*=UTF-8''notes.yjs" == answer.headers["content-disposition"]
+
+
+async def test_a_document_is_exported_without_the_rows_that_pycrdt_fails_on(
+    running: tuple[httpx.AsyncClient, Any],
+) -> None:
+    """X19, R22."""
+    client, services = running
+    poison = update({66: (0, [text("x", inside=(7, 5))])})
+    rows = [HELLO, poison, typed(7, 5, "!", (7, 4))]
+    await services.store.append([(DocumentId("notes"), Entry(row, "eve")) for row in rows])
+
+    answer = await client.get("/api/documents/notes/export?format=text")
+
+    assert "hello!\n" == answer.text
 
 
 async def test_an_open_document_is_exported_as_it_is_now(running: tuple[httpx.AsyncClient, Any]) -> None:

@@ -11,16 +11,18 @@ import pytest
 
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
+from collab.core.expense import STEPS_AT_A_STRETCH
 from collab.core.inspection import read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
 from collab.core.room import Room
+from collab.core.survey import SLOW_MILLISECONDS, survey, timed
 from collab.errors import CollabError, DamagedError, UnavailableError
 from collab.hub import Hub, HubLimits
 from collab.relay.null import NullRelay
 from collab.sandbox import Sandbox
-from collab.store.base import LogRow
+from collab.store.base import Compaction, LogRow
 from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
@@ -223,6 +225,34 @@ async def test_a_broken_room_is_mended_from_the_log() -> None:
         other.send(typed(8, 0, "!", (7, 4)))
         await process.journal.flush()
         assert 2 == len(await process.store.load(NOTES))
+
+
+async def test_a_snapshot_that_takes_long_is_let_in_piece_by_piece() -> None:
+    """H2, H7, C7: compaction says how long; 30,000 letters that were all typed at one place take 12 s."""
+    crowded = update({9: (0, [text("y", left=(7, at % 5)) for at in range(500)]), 7: (0, [text("hello")])})
+    snapshot = Replica.load([], [crowded]).full_state()
+    async with running() as process:
+        await process.store.append([(NOTES, Entry(crowded, "eve"))])
+        (row,) = await process.store.load(NOTES)
+        slow = timed(survey(snapshot), SLOW_MILLISECONDS + 1)
+        await process.store.compact(Compaction(NOTES, snapshot, slow, 1.0, (row.id,), None, True, 1.0))
+
+        room = await process.hub.open(NOTES)
+
+        assert Replica.load([snapshot], []).digest() == room.state()[1]
+        assert 505 == len(text_of(room.state()[0]))
+
+
+def test_rows_that_take_long_are_taken_a_few_at_a_time() -> None:
+    """H7: 87 KB of letters, all typed at one place, stopped everybody for 3 s at each attempt to open them."""
+    rows = [typed(7, 0, "hello")]
+    rows += [update({client: (0, [text("y", left=(7, client % 5))])}) for client in range(100, 4100)]
+    replica = Replica()
+
+    turns = len(list(replica.take_rows(rows)))
+
+    assert 4005 == len(text_of(replica.full_state(), "t"))
+    assert turns > 4000 * 4000 / 2 / STEPS_AT_A_STRETCH
 
 
 async def test_a_document_is_opened_without_what_pycrdt_fails_on() -> None:

@@ -6,14 +6,13 @@ import pytest
 from pycrdt import Doc, Text
 
 from collab.core.connection import Access, RoomLimits
-from collab.core.inspection import read
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, encode_state_vector
 from collab.errors import TooLargeError
-from tests.support.members import Member, Table, clients_in, deleted, typed, typing
+from tests.support.members import Member, Table, clients_in, deleted, tried, typed, typing
 
 HELLO = typed(7, 0, "hello")
 
@@ -429,7 +428,7 @@ def test_an_update_that_may_be_dear_is_tried_first(table: Table) -> None:
 
     (trial,) = author.trials
     assert [] == reader.updates == table.rows
-    table.room.resume(trial, read(trial.update))
+    table.room.resume(trial, tried(trial))
     assert 1 == len(table.rows) == len(reader.updates)
 
 
@@ -440,7 +439,7 @@ def test_a_long_update_is_tried_before_it_is_read(table: Table) -> None:
     author.send(typed(7, 0, "x" * 70_000))
 
     (trial,) = author.trials
-    table.room.resume(trial, read(trial.update))
+    table.room.resume(trial, tried(trial))
     assert 1 == len(table.rows)
 
 
@@ -461,7 +460,7 @@ def test_a_trial_of_a_connection_that_left_is_forgotten(table: Table) -> None:
     author.send(dear_update())
     author.leave()
 
-    table.room.resume(author.trials[0], read(dear_update()))
+    table.room.resume(author.trials[0], tried(author.trials[0]))
 
     assert [] == table.rows
 
@@ -470,7 +469,7 @@ def test_a_known_update_is_not_tried(table: Table) -> None:
     """R5, R14."""
     author = table.join()
     author.send(dear_update())
-    table.room.resume(author.trials[0], read(dear_update()))
+    table.room.resume(author.trials[0], tried(author.trials[0]))
 
     author.send(dear_update())
 

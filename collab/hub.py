@@ -27,6 +27,7 @@ from collab.core.room import Room
 from collab.core.survey import is_slow
 from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, DamagedError, DiskFailedError, MalformedError, UnavailableError
+from collab.fair_queue import FairQueue
 from collab.sandbox import Sandbox
 from collab.store.base import LogRow, RowKind, Store, contents_of
 from collab.store.compaction import Compactor
@@ -82,6 +83,7 @@ class Hub:
         self._uplink = uplink
         self._compactor = compactor
         self._trials = trials
+        self._trial_turns = FairQueue()
         self._readers = Sandbox(seconds=READING_SECONDS)
         self._limits = limits or HubLimits()
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
@@ -262,13 +264,19 @@ class Hub:
     async def _try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
         due: Trial | None = trial
         while due is not None:
-            try:
-                outcome: Tried | CollabError = await carry_out(due, self._trials)
-            except Exception:
-                log.exception("a trial failed", document=room.document)
-                outcome = UnavailableError("the update could not be tried")
+            async with self._trial_turns.turn(due.connection.principal, room.document):
+                outcome = await self._outcome_of(room, due)
             due = room.resume(due, outcome)
         done()
+
+    async def _outcome_of(self, room: Room, trial: Trial) -> Tried | CollabError:
+        if trial.connection.closed:
+            return UnavailableError("whoever sent the update has gone")
+        try:
+            return await carry_out(trial, self._trials)
+        except Exception:
+            log.exception("a trial failed", document=room.document)
+            return UnavailableError("the update could not be tried")
 
     # ---- closing ----
 

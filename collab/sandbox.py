@@ -8,6 +8,7 @@ which are kept warm between calls and thrown away when a call does not come back
 from __future__ import annotations
 
 import resource
+import signal
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar, TypeVarTuple
@@ -27,6 +28,9 @@ MEMORY_BYTES: Final = 2 << 30
 
 class WorkerCrashError(CollabError):
     """The process that did the work is gone: killed by the kernel, by a limit, or by its input."""
+
+    seconds: float = 0.0
+    """How long it had worked on this call when it died; 0 if it lives, and only said that it failed."""
 
 
 class Sandbox:
@@ -49,6 +53,7 @@ class Sandbox:
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._processes)
         async with self._limiter:
+            started = time.monotonic()
             try:
                 with anyio.fail_after(self._seconds):
                     # The limiter is ours: waiting for a free process does not count as its time.
@@ -58,15 +63,32 @@ class Sandbox:
             except TimeoutError:
                 raise TooLargeError("work on one document", self._seconds, self._seconds, "seconds") from None
             except BrokenWorkerProcess as error:
-                raise WorkerCrashError("the process that did the work ended without an answer") from error
+                crash = WorkerCrashError("the process that did the work ended without an answer")
+                crash.seconds = time.monotonic() - started
+                raise crash from error
 
     async def warm_up(self) -> None:
         """Start a process and import what the work needs, so that the first call is as quick as the next."""
         await self.run(time.monotonic)
 
 
+def limit_cpu(seconds: float) -> None:
+    """Let this process end once it has used so many more seconds of CPU; outside of a sandbox do nothing.
+
+    The kernel ends it: native code that holds the interpreter would not hear of any other limit.
+    """
+    if _confined:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+_confined = False
+"""Whether this process is a worker."""
+
+
 def _limited(function: Callable[..., T], arguments: tuple[object, ...]) -> T:
     """Run `function` in the worker, its memory bounded."""
+    global _confined  # noqa: PLW0603
+    _confined = True
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
@@ -76,3 +98,5 @@ def _limited(function: Callable[..., T], arguments: tuple[object, ...]) -> T:
     except BaseException as error:  # noqa: BLE001
         # Only what pickle can carry may leave: pycrdt's PanicException cannot.
         raise WorkerCrashError(f"{type(error).__name__}: {error}") from None
+    finally:
+        limit_cpu(0)

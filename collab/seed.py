@@ -16,7 +16,7 @@ from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_UPDATE, var_string, var_uint
 from collab.errors import MalformedError, TooLargeError
 from collab.sandbox import Sandbox, WorkerCrashError
-from collab.trial import attempt
+from collab.trial import attempt, meaning_of
 
 CLIENT: Final = 1
 """The client id of what the server writes. Always the same, so that equal texts are equal updates: two
@@ -50,7 +50,7 @@ async def examined(update: bytes, sandbox: Sandbox) -> Inspection:
     try:
         inspection, milliseconds = await sandbox.run(examine, update)
     except WorkerCrashError as error:
-        raise MalformedError(f"an update that cannot be integrated ({error})") from error
+        raise meaning_of(error, MAX_MILLISECONDS) from error
     if milliseconds > MAX_MILLISECONDS:
         raise TooLargeError("cost of the first update", round(milliseconds), MAX_MILLISECONDS, "ms")
     return inspection

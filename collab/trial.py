@@ -17,10 +17,17 @@ from collab.core.merging import BrokenReplicaError
 from collab.core.replica import Replica
 from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, MalformedError, TooLargeError
-from collab.sandbox import Sandbox, WorkerCrashError
+from collab.sandbox import Sandbox, WorkerCrashError, limit_cpu
 
 MAX_MILLISECONDS: Final = 150.0
 """What one update may cost the loop. Everybody on this worker waits for that long."""
+
+PREPARATION_SECONDS: Final = 3.0
+"""Of CPU, to load the document and to read the update: twice what an honest one takes that is just cheap
+enough to integrate (200,000 structs)."""
+
+INTEGRATION_SECONDS: Final = 0.5
+"""Of CPU, after which it is sure that the update is too dear: others wait for this process."""
 
 MAX_FACTS: Final = 100_000
 """What the loop is told of one update: each takes it up to half a microsecond to be told, and as much to
@@ -31,7 +38,9 @@ async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
     """Return an update that may be taken, or what speaks against it."""
     try:
         tried, milliseconds = await sandbox.run(attempt, trial.state, trial.survey, trial.update, trial.waiting)
-    except (WorkerCrashError, BrokenReplicaError) as error:
+    except WorkerCrashError as error:
+        return meaning_of(error, MAX_MILLISECONDS)
+    except BrokenReplicaError as error:
         return MalformedError(f"an update that cannot be integrated ({error})")
     except CollabError as error:
         return error
@@ -40,12 +49,20 @@ async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
     return tried
 
 
+def meaning_of(crash: WorkerCrashError, most_milliseconds: float) -> CollabError:
+    """Return what speaks against an update whose trial ended its process."""
+    if crash.seconds >= INTEGRATION_SECONDS:
+        return TooLargeError("cost of one update", round(crash.seconds * 1000), most_milliseconds, "ms")
+    return MalformedError(f"an update that cannot be integrated ({crash})")
+
+
 def attempt(state: bytes, survey: bytes, update: bytes, limits: WaitingLimits) -> tuple[Tried, float]:
     """Return what the room needs to take `update`, and how many milliseconds that will take it.
 
     Raises:
         MalformedError, TooLargeError, BrokenReplicaError: it may not be taken.
     """
+    limit_cpu(PREPARATION_SECONDS)
     replica = Replica.load([state], [], [survey], limits)
     update, inspection = replica.trim(update, read(update))
     tried = Tried(update, inspection, replica.parts(update, inspection))
@@ -53,10 +70,12 @@ def attempt(state: bytes, survey: bytes, update: bytes, limits: WaitingLimits) -
     if facts > MAX_FACTS:
         raise TooLargeError("runs, ranges and places in one update", facts, MAX_FACTS, "of them")
     replica.knows(inspection)  # the room knows already what is deleted
+    limit_cpu(INTEGRATION_SECONDS)
     started = time.process_time()
     replica.admit(*tried)
     replica.commit()
     milliseconds = (time.process_time() - started) * 1000
+    limit_cpu(PREPARATION_SECONDS)
     replica.full_state()
     return tried, milliseconds
 

@@ -37,23 +37,26 @@ def measured(scenario: Scenario, *options: str, seconds: float, saved_every: int
     Raises:
         LoadError: a character was lost, or there is no second core.
     """
-    server_core, load_core = _two_cores()
     program = compiled()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, on_two_cores(Server(Path(folder) / "data", *options)) as running:
+        return run(program, scenario, running.port, seconds=seconds, saved_every=saved_every, pids=[running.pid])
+
+
+@contextmanager
+def on_two_cores(server: Server) -> Iterator[Server]:
+    """Start a server on one core and keep this process on another one; the server is gone at the end.
+
+    Raises:
+        LoadError: there is no second core.
+    """
+    server_core, load_core = _two_cores()
+    try:
         with _only_on(server_core):
-            running = Server(Path(folder) / "data", *options)
-            try:
-                running.start()
-            except BaseException:
-                running.kill()
-                raise
-        try:
-            with _only_on(load_core):
-                return run(
-                    program, scenario, running.port, seconds=seconds, saved_every=saved_every, pids=[running.pid]
-                )
-        finally:
-            running.kill()
+            server.start()
+        with _only_on(load_core):
+            yield server
+    finally:
+        server.kill()
 
 
 def fsync_ms(times: int = 50) -> list[float]:

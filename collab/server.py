@@ -23,6 +23,7 @@ from collab.app import create_app
 from collab.errors import ConfigurationError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol
+from collab.transport.requests import BoundedHttpProtocol
 
 STACK_BYTES: Final = 256 << 20
 """Stack of the main thread: pycrdt recurses once for each level of nested types (hazards P3)."""
@@ -53,7 +54,7 @@ def run(settings: Settings) -> None:
     config = uvicorn.Config(
         app,
         ws=DirectProtocol,
-        http="httptools",
+        http=BoundedHttpProtocol,
         loop="uvloop",
         lifespan="off",
         # Compressing every keystroke for every peer costs more than it saves, and its window 16 KiB a socket.

@@ -61,9 +61,11 @@ class RawSocket:
             assert status == 101, f"the handshake was answered with {status}"
             yield socket
 
-    async def shake_hands(self, target: str, *, reads: bool = True, early: Callable[[], None] | None = None) -> int:
+    async def shake_hands(
+        self, target: str, *, header: str = "", reads: bool = True, early: Callable[[], None] | None = None
+    ) -> int:
         """Ask for `target` as it stands; return the status of the answer. `early` is called before that is read."""
-        self.send_bytes(handshake(target))
+        self.send_bytes(handshake(target, header))
         if early is not None:
             await asyncio.sleep(0.0005)
             early()
@@ -86,6 +88,11 @@ class RawSocket:
         """Wait until the server has taken what was sent, or has gone."""
         with suppress(ConnectionError):
             await self._writer.drain()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the line is known to be cut."""
+        return self._writer.transport.is_closing()
 
     async def is_closed(self) -> tuple[int, str]:
         """Return with which code and reason the server closes."""
@@ -170,11 +177,12 @@ class RawSocket:
         return first & 0x0F, await self._reader.readexactly(length)
 
 
-def handshake(target: str) -> bytes:
-    """Return the request of a WebSocket."""
+def handshake(target: str, header: str = "") -> bytes:
+    """Return the request of a WebSocket, with a header X."""
     return (
         f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        f"X: {header}\r\n\r\n"
     ).encode("latin-1")
 
 

@@ -148,15 +148,26 @@ async def test_fragments_of_nothing_add_up_slowly(server: Server) -> None:
         await eve.is_heard()
 
 
-@pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="httptools keeps headers of any length, and nobody counts them")
-async def test_a_request_whose_headers_never_end_is_refused(server: Server) -> None:
-    """G5, before any login: a hundred MB of headers are as much memory, and seven seconds."""
-    async with calm(server, PROMISED_SECONDS), RawSocket.opened(server.port) as eve:
-        eve.send_bytes(b"GET /healthz HTTP/1.1\r\nX: ")
+@pytest.mark.parametrize(
+    "head",
+    [b"X: ", b"GET-", b"Transfer-Encoding: chunked\r\n\r\n1;", b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: "],
+    ids=["a header", "a name", "a part of the body", "a header behind the body"],
+)
+async def test_a_request_whose_headers_never_end_is_refused(server: Server, head: bytes) -> None:
+    """T9, G5: before any login, a hundred MB of headers were as much memory, and seven seconds."""
+    async with calm(server), RawSocket.opened(server.port) as eve:
+        eve.send_bytes(b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + head)
         for _ in range(100):
             eve.send_bytes(b"x" * MIB)
             await eve.sent()
+
+        assert eve.is_cut
+
+
+async def test_a_request_whose_headers_never_end_is_told_why(server: Server) -> None:
+    """T9."""
+    async with RawSocket.opened(server.port) as eve:
+        assert 431 == await eve.shake_hands("/healthz", header="x" * (1 << 20))
 
 
 async def test_a_name_longer_than_a_line_may_be_is_answered(server: Server) -> None:

@@ -22,6 +22,7 @@ PAUSE_SECONDS: Final = 0.03
 MEMORY_BYTES: Final = 64 << 20
 """What a server may grow by while it can't write."""
 UNAVAILABLE: Final = 1013
+MUST_NOT: Final = "acknowledged what cannot be on disk"
 
 
 @dataclass
@@ -41,10 +42,14 @@ class Figures:
 class Outage:
     """One server, one ailment, and what everybody sees of it."""
 
-    def __init__(self, folder: Path, seed: int, ailment: Ailment, **settings: object) -> None:
+    def __init__(
+        self, folder: Path, seed: int, ailment: Ailment, *, module: str = "collab", **settings: object
+    ) -> None:
+        """Prepare it; `module` is the server's, run with `python -m`."""
         self.figures = Figures(outages=1)
         self.typists = company(seed)
         self.server = Server(folder, **settings)
+        self.server.module = module
         self._ailment = ailment
         self._typing: list[asyncio.Future[None]] = []
         self._client = httpx.AsyncClient(base_url=self.server.url, trust_env=False, timeout=30)
@@ -62,7 +67,7 @@ class Outage:
             status, _ = await self._readiness()
             # Still unwell: so it was all the time between.
             if status == httpx.codes.SERVICE_UNAVAILABLE:
-                assert all(a <= b for a, b in zip(heard, told, strict=True)), "acknowledged what cannot be on disk"
+                assert all(a <= b for a, b in zip(heard, told, strict=True)), MUST_NOT
             assert late.text, "a late joiner found nothing"
             assert memory < MEMORY_BYTES, f"the server grew by {memory >> 20} MiB"
             # How long it lasts, not something that is waited for.

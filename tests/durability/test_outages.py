@@ -12,7 +12,7 @@ import pytest
 from tests.durability import tracing
 from tests.durability.ailments import Ailment, FullDisk, Lock, failed_sync, slow_disk
 from tests.durability.ledger import Findings
-from tests.durability.outages import Figures, Outage
+from tests.durability.outages import MUST_NOT, Figures, Outage
 from tests.support.server import Server
 
 ROUNDS = [pytest.param(1, id="once"), pytest.param(20, id="often", marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
@@ -32,6 +32,17 @@ async def test_nothing_is_acknowledged_meanwhile_and_all_goes_on_by_itself(
 
     assert Findings() == figures.findings
     assert figures.acknowledged > 100 * rounds
+
+
+@pytest.mark.parametrize("ailment", [Lock, FullDisk], ids=["locked", "full"])
+async def test_the_check_finds_a_server_that_says_saved_too_early(
+    tmp_path: Path, seed: int, ailment: Callable[[], Ailment]
+) -> None:
+    """G11: a check that can't fail proves nothing."""
+    outage = Outage(tmp_path / "data", seed, ailment(), module="tests.durability.spoiled")
+
+    with pytest.raises(AssertionError, match=MUST_NOT):
+        await outage.live_through()
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)

@@ -3,9 +3,9 @@
 // Not for: honest documents with known roots; `oracle.mjs` judges those. Nothing here knows what a root is, so a
 // document is compared by what stands in it, item by item.
 
-import { createInterface } from 'node:readline'
 import * as Y from 'yjs'
 import { updates } from './updates.mjs'
+import { answer } from './answering.mjs'
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
 const bytes = (text) => new Uint8Array(Buffer.from(text, 'hex'))
@@ -112,13 +112,4 @@ const commands = {
   updates: () => Object.fromEntries(Object.entries(updates()).map(([name, list]) => [name, list.map(hex)]))
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...request } = JSON.parse(line)
-  let reply
-  try {
-    reply = { result: commands[command](request) }
-  } catch (error) {
-    reply = { error: error.stack }
-  }
-  process.stdout.write(JSON.stringify(reply) + '\n')
-}
+await answer(commands)

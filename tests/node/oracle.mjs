@@ -2,10 +2,10 @@
 //
 // It judges (what do these updates say?) and it acts (documents that are edited, and that take updates in).
 
-import { createInterface } from 'node:readline'
 import * as Y from 'yjs'
 import { edit } from './edits.mjs'
 import { roots, view } from './view.mjs'
+import { answer } from './answering.mjs'
 
 const encode = (bytes) => Buffer.from(bytes).toString('base64')
 const decode = (text) => new Uint8Array(Buffer.from(text, 'base64'))
@@ -51,13 +51,4 @@ const commands = {
   view: ({ name }) => view(documents.get(name).doc)
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { command, ...request } = JSON.parse(line)
-  let reply
-  try {
-    reply = { result: commands[command](request) }
-  } catch (error) {
-    reply = { error: error.stack }
-  }
-  process.stdout.write(JSON.stringify(reply) + '\n')
-}
+await answer(commands)

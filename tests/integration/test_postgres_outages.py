@@ -100,7 +100,7 @@ class TestTrouble:
     async def test_connections_that_were_lost_while_idle_are_replaced(
         self, postgres: PostgresServer, store: SqlStore
     ) -> None:
-        """S18: whoever comes next doesn't notice, once the loss is known here."""
+        """S25: whoever comes next doesn't notice, once the loss is known here."""
         await store.append([ONE])
         await store.append([ONE])
         await store.load(NOTES)
@@ -127,7 +127,7 @@ class TestTrouble:
             assert [b"1"] == await data_of(store)
 
     async def test_a_server_that_does_not_answer(self, postgres: PostgresServer, name: str) -> None:
-        """S18: it is given up after a while, and not asked on the same connection again."""
+        """S25: it is given up after a while, and not asked on the same connection again."""
         database = await PostgresDatabase.open(postgres.url(name), answer_seconds=1.0)
         store = SqlStore(database)
         # Each through another connection: for new documents, for the log, and for reading.

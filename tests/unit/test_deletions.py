@@ -33,7 +33,7 @@ def test_it_covers_what_was_added_and_nothing_else(examples: int) -> None:
 
 @EXAMPLES
 def test_its_ranges_are_disjoint_ascending_and_as_few_as_can_be(examples: int) -> None:
-    """R5, G4: equal deletions have one encoding, from which the digest is made."""
+    """R5: equal deletions have one encoding, from which the digest is made."""
 
     @for_all(examples, st.lists(SPANS, max_size=30))
     def _(added: list[tuple[int, int, int]]) -> None:

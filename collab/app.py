@@ -13,15 +13,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.responses import JSONResponse, Response
+from fastapi import APIRouter, FastAPI
 from starlette.routing import WebSocketRoute
 
 from collab.auth.base import AnonymousAuthenticator, Authenticator
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
-from collab.errors import CollabError, ConfigurationError, UnavailableError
+from collab.errors import ConfigurationError, UnavailableError
 from collab.http import documents, metrics, operations, page
 from collab.http.dependencies import Services
 from collab.hub import Hub, HubLimits
@@ -120,25 +118,7 @@ def create_app(settings: Settings | None = None, authenticator: Authenticator | 
     )
     app.state.collab = collab
     app.include_router(collab.router)
-    app.mount("/assets", page.assets())
-    app.add_exception_handler(CollabError, answer_problem)
-    app.add_exception_handler(RequestValidationError, answer_invalid)
     return app
-
-
-async def answer_problem(_request: Request, error: Exception) -> Response:
-    """Answer an error of ours as problem+json."""
-    assert isinstance(error, CollabError)
-    headers = {"retry-after": "1"} if error.http_status == 503 else None
-    return JSONResponse(error.problem(), error.http_status, headers, "application/problem+json")
-
-
-async def answer_invalid(_request: Request, error: Exception) -> Response:
-    """Answer a request whose parameters cannot be as problem+json."""
-    assert isinstance(error, RequestValidationError)
-    detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    content = {"type": "about:blank", "title": "Invalid request", "status": 422, "detail": detail}
-    return JSONResponse(content, 422, media_type="application/problem+json")
 
 
 def anonymous(access: Anonymous) -> Authenticator:

@@ -65,6 +65,14 @@ class NotFoundError(CollabError):
     title = "Not found"
 
 
+class UnknownAddressError(NotFoundError):
+    """There is nothing at an address, of whatever kind."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is nothing at {path}")
+        self.path = path
+
+
 class ExistsError(CollabError):
     """There is such a document already, and it can be made only once."""
 
@@ -117,6 +125,26 @@ class TooLargeError(CollabError):
     def __init__(self, what: str, actual: float, limit: float, unit: str = "bytes") -> None:
         super().__init__(f"{what}: {actual:g} {unit}, the limit is {limit:g}")
         self.what, self.actual, self.limit, self.unit = what, actual, limit, unit
+
+
+class MethodError(CollabError):
+    """There is such an address, and it is asked for what it doesn't do."""
+
+    http_status = 405
+    close_code = 4400
+    title = "Method not allowed"
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{method} is not done here, only {', '.join(allowed)}")
+        self.method, self.allowed = method, allowed
+
+
+class InvalidRequestError(CollabError):
+    """A parameter of a request is missing, or is none of those that there are."""
+
+    http_status = 422
+    close_code = 4400
+    title = "Invalid request"
 
 
 class UnsupportedTypeError(CollabError):

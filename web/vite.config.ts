@@ -5,6 +5,8 @@ const SERVER = "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
+  // The server says in <base> where the page's root is; everything else is found from there.
+  base: "./",
   build: {
     outDir: "../collab/static",
     emptyOutDir: true,
@@ -17,5 +19,5 @@ export default defineConfig({
     host: "127.0.0.1",
     proxy: { "/api": SERVER, "/ws": { target: SERVER, ws: true } },
   },
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.ts"], setupFiles: ["src/testing/page.ts"] },
 });

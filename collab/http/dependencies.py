@@ -13,12 +13,12 @@ from typing import Annotated, Final
 from urllib.parse import unquote
 
 from fastapi import Path, Request
-from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
 from collab.auth.base import Authenticator, Principal
 from collab.core.ports import DocumentId
+from collab.http.routes import Route
 from collab.hub import Hub
 from collab.names import document_id
 from collab.sandbox import Sandbox
@@ -47,7 +47,7 @@ Running = Callable[[], Services]
 """Gives the parts; raises UnavailableError while the server starts or stops."""
 
 
-class DocumentRoute(APIRoute):
+class DocumentRoute(Route):
     """A route whose path parameters may hold escaped slashes."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

@@ -15,12 +15,13 @@ from prometheus_client.registry import Collector
 
 from collab.errors import UnavailableError
 from collab.http.dependencies import Running, Services
+from collab.http.routes import Route
 from collab.measures import Distribution
 
 
 def router(running: Running) -> APIRouter:
     """Return the route of the metrics."""
-    routes = APIRouter(tags=["operations"])
+    routes = APIRouter(tags=["operations"], route_class=Route)
     registry = CollectorRegistry()
     registry.register(ServerMetrics(running))
     # Its own memory, CPU and file descriptors, in the names that every dashboard knows.

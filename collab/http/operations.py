@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from collab.errors import CollabError
 from collab.http.dependencies import Running
+from collab.http.routes import Route
 from collab.http.schemas import Health
 
 CHECK_SECONDS: Final = 3.0
@@ -17,7 +18,7 @@ CHECK_SECONDS: Final = 3.0
 
 def router(running: Running) -> APIRouter:
     """Return the routes of operations."""
-    routes = APIRouter(tags=["operations"])
+    routes = APIRouter(tags=["operations"], route_class=Route)
 
     @routes.get("/healthz", summary="Does the event loop turn?")
     async def healthz() -> Health:

@@ -1,5 +1,19 @@
-import { describe, expect, test } from "vitest";
-import { apiPath, documentPath, exportPath, pageAt, roomOf, socketsAt } from "./addresses";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  apiPath,
+  documentPath,
+  exportPath,
+  pageAt,
+  roomOf,
+  socketsUrl,
+  startPath,
+} from "./addresses";
+
+function standAt(baseURI: string): void {
+  vi.stubGlobal("document", { baseURI });
+}
+
+afterEach(() => vi.unstubAllGlobals());
 
 describe("the page at a path", () => {
   test.each(["/", "/d", "/d/"])("%s is the start page", (path) => {
@@ -36,7 +50,29 @@ test("slashes stay in a room and not in an API path", () => {
   expect(exportPath("a", "json")).toBe("/api/documents/a/export?format=json");
 });
 
-test("sockets are as safe as the page", () => {
-  expect(socketsAt({ protocol: "http:", host: "h:8000" })).toBe("ws://h:8000/ws");
-  expect(socketsAt({ protocol: "https:", host: "h" })).toBe("wss://h/ws");
+test.each([
+  ["http://h:8000/", "ws://h:8000/ws"],
+  ["https://h/", "wss://h/ws"],
+  ["https://h/docs/collab/", "wss://h/docs/collab/ws"],
+])("the sockets of a page at %s are at %s", (root, sockets) => {
+  standAt(root);
+  expect(socketsUrl()).toBe(sockets);
+});
+
+describe("below the addresses of somebody else (E2)", () => {
+  beforeEach(() => standAt("https://host.example/docs/collab/"));
+
+  test("every address is below the page's root", () => {
+    expect(startPath()).toBe("/docs/collab/");
+    expect(documentPath("a b/c")).toBe("/docs/collab/d/a%20b/c");
+    expect(apiPath("a/b")).toBe("/docs/collab/api/documents/a%2Fb");
+    expect(exportPath("a", "yjs")).toBe("/docs/collab/api/documents/a/export?format=yjs");
+  });
+
+  test("a page is found by what is behind the root", () => {
+    expect(pageAt("/docs/collab/")).toEqual({ kind: "start" });
+    expect(pageAt("/docs/collab/d/team/plan")).toEqual({ kind: "document", document: "team/plan" });
+    expect(pageAt("/docs/collab/x")).toEqual({ kind: "unknown" });
+    expect(pageAt("/d/team/plan")).toEqual({ kind: "unknown" });
+  });
 });

@@ -1,4 +1,9 @@
-/** The addresses of the page and of the server, and the document's name in them. */
+/**
+ * The addresses of the page and of the server, and the document's name in them.
+ *
+ * All of them are below the page's root, which is wherever the server says in `<base>`: `/`, or
+ * `/collab/` in somebody else's application or behind a proxy.
+ */
 
 export type Page =
   | { readonly kind: "start" }
@@ -7,19 +12,25 @@ export type Page =
 
 export type ExportFormat = "text" | "json" | "yjs";
 
-const DOCUMENT_PREFIX = "/d/";
+const DOCUMENT_PREFIX = "d/";
 
-/** The page at a path of this site. A document's name is all that comes behind `/d/`. */
+/** The page at a path of this site. A document's name is all that comes behind `d/`. */
 export function pageAt(pathname: string): Page {
-  if (pathname === "/" || pathname === "/d" || pathname === DOCUMENT_PREFIX) {
-    return { kind: "start" };
-  }
-  if (!pathname.startsWith(DOCUMENT_PREFIX)) return { kind: "unknown" };
-  return { kind: "document", document: decoded(pathname.slice(DOCUMENT_PREFIX.length)) };
+  const root = startPath();
+  if (!pathname.startsWith(root)) return { kind: "unknown" };
+  const place = pathname.slice(root.length);
+  if (place === "" || place === "d" || place === DOCUMENT_PREFIX) return { kind: "start" };
+  if (!place.startsWith(DOCUMENT_PREFIX)) return { kind: "unknown" };
+  return { kind: "document", document: decoded(place.slice(DOCUMENT_PREFIX.length)) };
+}
+
+/** The page's root, which is the start page; ends with a slash. */
+export function startPath(): string {
+  return new URL(document.baseURI).pathname;
 }
 
 export function documentPath(document: string): string {
-  return DOCUMENT_PREFIX + roomOf(document);
+  return startPath() + DOCUMENT_PREFIX + roomOf(document);
 }
 
 /** The document's name as a path: slashes stay, whatever else a path can't hold is encoded. */
@@ -27,14 +38,15 @@ export function roomOf(document: string): string {
   return document.split("/").map(encodeURIComponent).join("/");
 }
 
-/** Where the sockets are; the room comes behind it. */
-export function socketsAt(location: Pick<Location, "protocol" | "host">): string {
-  const protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  return `${protocol}//${location.host}/ws`;
+/** Where the sockets are; the room comes behind it. As safe as the page. */
+export function socketsUrl(): string {
+  const url = new URL("ws", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
 }
 
 export function apiPath(document: string): string {
-  return `/api/documents/${encodeURIComponent(document)}`;
+  return `${startPath()}api/documents/${encodeURIComponent(document)}`;
 }
 
 export function exportPath(document: string, format: ExportFormat): string {

@@ -1,4 +1,5 @@
 import { Anchor, VisuallyHidden } from "@mantine/core";
+import { startPath } from "../addresses";
 import logo from "../favicon.svg";
 import { People } from "../people/People";
 import type { Session } from "../session/Session";
@@ -25,7 +26,7 @@ export function EditorHeader({ session, title, onRename, readOnly }: EditorHeade
     <header className={classes.header}>
       <VisuallyHidden component="h1">{title || document}</VisuallyHidden>
       <div className={classes.name}>
-        <Anchor href="/" aria-label="Start page" className={classes.home}>
+        <Anchor href={startPath()} aria-label="Start page" className={classes.home}>
           <img src={logo} alt="" width={28} height={28} />
         </Anchor>
         <TitleField title={title} fallback={document} onRename={onRename} readOnly={readOnly} />

@@ -1,4 +1,5 @@
 import { Anchor, Button, Group, Text } from "@mantine/core";
+import { startPath } from "../addresses";
 import { Message } from "../Message";
 import { sentence } from "../sentence";
 import type { Problem } from "../session/problem";
@@ -15,7 +16,7 @@ export function RefusedPage({ problem, onRetry }: RefusedPageProps) {
       {problem.detail !== "" && <Text>{sentence(problem.detail)}</Text>}
       <Group>
         <Button onClick={onRetry}>Try again</Button>
-        <Anchor href="/">Start page</Anchor>
+        <Anchor href={startPath()}>Start page</Anchor>
       </Group>
     </Message>
   );

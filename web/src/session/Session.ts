@@ -10,7 +10,7 @@
 import { readAuthMessage } from "y-protocols/auth";
 import { messageAuth, WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
-import { roomOf, socketsAt } from "../addresses";
+import { roomOf, socketsUrl } from "../addresses";
 import type { Identity } from "../people/identity";
 import { isFinal, problemOfClose } from "./closeCodes";
 import { type Keeping, keepCopy } from "./copies";
@@ -61,7 +61,7 @@ export class Session {
     readonly document: string,
     identity: Identity,
   ) {
-    this.provider = new WebsocketProvider(socketsAt(location), roomOf(document), this.doc, {
+    this.provider = new WebsocketProvider(socketsUrl(), roomOf(document), this.doc, {
       connect: false,
       maxBackoffTime: LONGEST_WAIT_MILLISECONDS + Math.random() * WAIT_SPREAD_MILLISECONDS,
       disableBc: true,

@@ -1,0 +1,130 @@
+"""The server in an application of somebody else, below a path, and behind a proxy (E)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.e2e.host import PREFIX
+from tests.e2e.people import People
+from tests.e2e.proxy import proxy
+from tests.support.server import Server
+
+OUTER = "/outer"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The application of somebody else, as its uvicorn serves it."""
+    yield from running_host(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def host_that_knows_its_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from running_host(tmp_path_factory, "--root-path", OUTER)
+
+
+def running_host(paths: pytest.TempPathFactory, *options: str) -> Iterator[Server]:
+    server = Server(paths.mktemp("host") / "data", *options)
+    server.module = "tests.e2e.host"
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["embedded", "behind a proxy", "embedded behind a proxy"])
+async def site(
+    request: pytest.FixtureRequest, server: Server, host: Server, host_that_knows_its_proxy: Server
+) -> AsyncIterator[str]:
+    """Where the page is: below the application, below a proxy's path, or below both."""
+    if request.param == "embedded":
+        yield host.url + PREFIX
+    elif request.param == "behind a proxy":
+        async with proxy(server.port, "/behind") as url:
+            yield url
+    else:
+        async with proxy(host_that_knows_its_proxy.port, OUTER) as url:
+            yield url + PREFIX
+
+
+@pytest.mark.parametrize("name", ["plain", "a b/c/ü 50%"])
+async def test_two_people_write_together_wherever_the_page_is(
+    site: str, people: People, document: str, name: str
+) -> None:
+    """E2: from the start page, over the document's link, to an export; with the sockets below the same path."""
+    name = f"{document} {name}"
+    ada = await people.come()
+    asked: list[str] = []
+    ada.context.on("request", lambda request: asked.append(request.url))
+    tab = await ada.visit(f"{site}/")
+    await tab.page.get_by_label("Document name").fill(name)
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.status("Connected")).to_be_visible()
+    await tab.write("hello")
+    ben = await people.open(site, name)
+    await ben.reads("hello")
+
+    await tab.button("Export").click()
+    async with tab.page.expect_download() as download:
+        await tab.page.get_by_role("menuitem", name="Plain text").click()
+    await tab.page.keyboard.press("Escape")
+    await tab.page.get_by_role("link", name="Start page").click()
+
+    assert await (await download.value).failure() is None
+    await expect(tab.page).to_have_url(f"{site}/")
+    await expect(tab.page.get_by_role("link", name=name)).to_have_attribute(
+        "href", httpx.URL(site).path + f"/d/{quote(name, safe='/')}"
+    )
+    assert [url for url in asked if not url.startswith(f"{site}/")] == []
+
+
+async def test_a_link_with_an_escaped_slash_opens_too(host: Server, people: People, document: str) -> None:
+    """E2: a browser counts it as no slash."""
+    ada = await people.come()
+
+    tab = await ada.visit(f"{host.url}{PREFIX}/d/{document}%2Fplan")
+
+    await expect(tab.status("Connected")).to_be_visible()
+    await expect(tab.page).to_have_title(f"{document}/plan – collab")
+
+
+async def test_the_host_keeps_what_is_its_own(host: Server) -> None:
+    """E1: its routes, also below our prefix, and what it makes of errors."""
+    async with httpx.AsyncClient(base_url=host.url) as client:
+        assert "the host is well" == (await client.get("/healthz")).json()
+        assert "the host's" == (await client.get(f"{PREFIX}/before")).json()
+        assert "the host's 3" == (await client.get(f"{PREFIX}/after?number=3")).json()
+        assert {"host": "RequestValidationError"} == (await client.get(f"{PREFIX}/after?number=x")).json()
+        assert {"host": "HTTPException"} == (await client.post(f"{PREFIX}/before")).json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/documents/nothing", 404),
+        ("GET", "/api/documents/nothing/export?format=pdf", 422),
+        ("GET", "/api/documents/nothing/export", 422),
+        ("GET", f"/api/documents/{'x' * 1025}", 413),
+        ("PUT", "/api/documents/new", 415),
+        ("DELETE", "/api/documents/new", 405),
+        ("GET", "/assets/nothing.js", 404),
+        ("POST", "/assets/nothing.js", 405),
+    ],
+)
+async def test_our_errors_are_problem_documents_in_somebody_elses_application(
+    host: Server, method: str, path: str, status: int
+) -> None:
+    """E1."""
+    async with httpx.AsyncClient(base_url=host.url) as client:
+        answer = await client.request(method, PREFIX + path)
+
+    assert status == answer.status_code
+    assert "application/problem+json" == answer.headers["content-type"]
+    assert status == answer.json()["status"]

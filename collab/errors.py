@@ -41,6 +41,12 @@ class MalformedError(CollabError):
     title = "Malformed message"
 
 
+class DocumentNameError(MalformedError):
+    """No document can be called so."""
+
+    title = "No document can have this name"
+
+
 class UnauthenticatedError(CollabError):
     """Nobody is known behind this request, and nobody unknown is let in."""
 

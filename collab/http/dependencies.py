@@ -25,8 +25,8 @@ from collab.sandbox import Sandbox
 from collab.store.base import Store
 from collab.store.journal import GroupCommitJournal
 
-_SLASH: Final = "\x00"
-"""Stands for an escaped slash while routes are matched; no document's name may hold it."""
+_SLASH: Final = "\udc2f"
+"""Stands for an escaped slash while routes are matched: half of a surrogate pair, which no path decodes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def named(id: str) -> DocumentId:
     """Return the document that a path parameter of a `DocumentRoute` names.
 
     Raises:
-        MalformedError, TooLargeError: no document can be called so.
+        DocumentNameError, TooLargeError: no document can be called so.
     """
     return document_id(id.replace(_SLASH, "/"))
 

@@ -81,3 +81,17 @@ async def test_an_address_without_a_page_says_so(people: People, stand_in: Stand
 
     await expect(tab.page.get_by_role("heading")).to_have_text("There is nothing at this address")
     await expect(tab.page.get_by_role("link", name="Go to the start page")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["x%00y", "x%7Fy", "x%FFy"])
+async def test_an_address_with_a_name_that_cannot_be_says_so(server: Server, people: People, name: str) -> None:
+    """X22: it was the network's fault."""
+    person = await people.come()
+    asked: list[str] = []
+    person.context.on("request", lambda request: asked.append(request.url))
+
+    tab = await person.visit(f"{server.url}/d/{name}")
+
+    await expect(tab.page.get_by_role("heading")).to_have_text("No document can have this name")
+    await expect(tab.page.get_by_role("link", name="Go to the start page")).to_have_attribute("href", "/")
+    assert [url for url in asked if "/api/" in url or "/ws/" in url] == []

@@ -153,6 +153,19 @@ async def test_a_documents_name_is_one_segment(running: tuple[httpx.AsyncClient,
     assert HELLO == exported.content
 
 
+@pytest.mark.parametrize("name", ["a%00b", "a%00b%2Fc", "%2F%00", "a%0Ab", "a%ED%B0%AFb", "a%FFb"])
+@pytest.mark.parametrize("rest", ["", "/export?format=yjs"])
+async def test_a_name_that_cannot_be_is_refused(running: tuple[httpx.AsyncClient, Any], name: str, rest: str) -> None:
+    """X21: and is not read as another one; a NUL was read as a slash."""
+    client, services = running
+    for other in ("a/b", "a/b/c", "//"):
+        await services.store.append([(DocumentId(other), Entry(HELLO, "ann"))])
+
+    answer = await client.get(f"/api/documents/{name}{rest}")
+
+    assert (400, "No document can have this name") == (answer.status_code, answer.json()["title"])
+
+
 async def test_a_server_that_works_says_so(client: httpx.AsyncClient) -> None:
     assert {"status": "ok", "problems": {}} == (await client.get("/healthz")).json()
     assert {"status": "ok", "problems": {}} == (await client.get("/readyz")).json()

@@ -1,5 +1,7 @@
 import { lazy, Suspense } from "react";
 import { pageAt } from "./addresses";
+import { isPossible } from "./documentName";
+import { ImpossiblePage } from "./ImpossiblePage";
 import { StartPage } from "./start/StartPage";
 import { UnknownPage } from "./UnknownPage";
 
@@ -13,6 +15,7 @@ export function App() {
     case "start":
       return <StartPage />;
     case "document":
+      if (!isPossible(page.document)) return <ImpossiblePage />;
       return (
         <Suspense>
           <EditorPage document={page.document} />

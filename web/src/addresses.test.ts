@@ -26,6 +26,10 @@ describe("the page at a path", () => {
     ["/d/team%2Fplan", "team/plan"],
     ["/d/a%20b%20%F0%9F%98%80", "a b \u{1f600}"],
     ["/d/100%", "100%"],
+    ["/d/100%%20%zz%C3%BC", "100% %zz\u00fc"],
+    ["/d/%EF%BB%BFx", "\ufeffx"],
+    ["/d/x%00y", "x\0y"],
+    ["/d/x%FFy", "x\ufffdy"],
     ["/d/trailing/", "trailing/"],
   ])("%s is the document %s", (path, document) => {
     expect(pageAt(path)).toEqual({ kind: "document", document });

@@ -53,11 +53,13 @@ export function exportPath(document: string, format: ExportFormat): string {
   return `${apiPath(document)}/export?format=${format}`;
 }
 
+/** A path as the server decodes it: a bare "%" stands as it is, and what is no UTF-8 is U+FFFD. */
 function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    // A bare "%" was typed into the address bar: it is meant as it stands.
-    return path;
-  }
+  return path.replace(/(?:%[\da-f]{2})+/gi, (escapes) => {
+    const bytes = escapes
+      .slice(1)
+      .split("%")
+      .map((digits) => Number.parseInt(digits, 16));
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+  });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { faultIn, nameFrom, randomName } from "./documentName";
+import { faultIn, isPossible, nameFrom, randomName } from "./documentName";
 
 test.each([
   "notes",
@@ -12,8 +12,19 @@ test.each([
   expect(faultIn(name)).toBeNull();
 });
 
-test.each(["", "x".repeat(201), ".", "a/../b", "tab\there", "\ud83d"])("not a name: %j", (name) => {
-  expect(faultIn(name)).not.toBeNull();
+test.each(["", "x".repeat(201), ".", "a/../b", "tab\there", "\ud83d", "\ufffd"])(
+  "not a name: %j",
+  (name) => {
+    expect(faultIn(name)).not.toBeNull();
+  },
+);
+
+test.each(["a\0b", "\x7f", "\ufffd", "\udc2f"])("no document can be called %j (X22)", (name) => {
+  expect(isPossible(name)).toBe(false);
+});
+
+test("others may be, even if nobody could open them by typing", () => {
+  expect(isPossible("x".repeat(1024))).toBe(true);
 });
 
 test("outer spaces and the Unicode form of what was typed don't matter", () => {

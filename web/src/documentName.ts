@@ -11,13 +11,17 @@ export function faultIn(name: string): string | null {
   if ([...name].length > MAX_NAME_LENGTH) {
     return `A name has at most ${MAX_NAME_LENGTH} characters.`;
   }
-  if (!name.isWellFormed() || /\p{Cc}/u.test(name))
-    return "The name holds an unreadable character.";
+  if (!isPossible(name)) return "The name holds an unreadable character.";
   // Browsers resolve these in every address, encoded or not, before they ask the server.
   if (name.split("/").some((part) => part === "." || part === "..")) {
     return "No part of a name can be “.” or “..”.";
   }
   return null;
+}
+
+/** Whether any document can have this name: an address may hold what nobody can type. */
+export function isPossible(name: string): boolean {
+  return name.isWellFormed() && !/[\p{Cc}\ufffd]/u.test(name);
 }
 
 /** A name that nobody guesses: 128 random bits in 22 characters that need no encoding. */

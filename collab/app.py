@@ -118,6 +118,7 @@ def create_app(settings: Settings | None = None, authenticator: Authenticator | 
     )
     app.state.collab = collab
     app.include_router(collab.router)
+    app.add_exception_handler(404, page.unknown_in_application)
     return app
 
 

@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from collab.errors import CollabError, MethodError
 from collab.http import problems
@@ -23,7 +23,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Route(APIRoute):
-    """A route that answers errors as problem documents (E1)."""
+    """A route that answers errors as problem documents, and HEAD wherever it answers GET (E1, E3)."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -38,12 +38,32 @@ class Route(APIRoute):
 
         return answered
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(asking_get(scope))
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] in (self.methods or ()):
-            await super().handle(scope, receive, send)
-        else:
+        asked = asking_get(scope)
+        if asked["method"] not in (self.methods or ()):
             refusal = problems.answer(MethodError(scope["method"], allowed_at(scope)))
             await refusal(scope, receive, send)
+        else:
+            await super().handle(asked, receive, send if asked is scope else bodiless(send))
+
+
+def asking_get(scope: Scope) -> Scope:
+    """Return the scope of a request, with GET in the place of HEAD."""
+    return {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
+
+
+def bodiless(send: Send) -> Send:
+    """Return a `send` that leaves the body out of an answer."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 def allowed_at(scope: Scope) -> tuple[str, ...]:

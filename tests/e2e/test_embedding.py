@@ -8,8 +8,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 from playwright.async_api import expect
 
+from collab import Collab, Settings
 from tests.e2e.host import PREFIX
 from tests.e2e.people import People
 from tests.e2e.proxy import proxy
@@ -103,6 +105,7 @@ async def test_the_host_keeps_what_is_its_own(host: Server) -> None:
         assert "the host's 3" == (await client.get(f"{PREFIX}/after?number=3")).json()
         assert {"host": "RequestValidationError"} == (await client.get(f"{PREFIX}/after?number=x")).json()
         assert {"host": "HTTPException"} == (await client.post(f"{PREFIX}/before")).json()
+        assert {"host": "HTTPException"} == (await client.get("/nothing")).json()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,8 @@ async def test_the_host_keeps_what_is_its_own(host: Server) -> None:
         ("DELETE", "/api/documents/new", 405),
         ("GET", "/assets/nothing.js", 404),
         ("POST", "/assets/nothing.js", 405),
+        ("GET", "/nothing", 404),
+        ("POST", "/api/nothing", 404),
     ],
 )
 async def test_our_errors_are_problem_documents_in_somebody_elses_application(
@@ -128,3 +133,24 @@ async def test_our_errors_are_problem_documents_in_somebody_elses_application(
     assert status == answer.status_code
     assert "application/problem+json" == answer.headers["content-type"]
     assert status == answer.json()["status"]
+
+
+async def test_where_nothing_is_below_our_prefix_the_page_says_so(site: str, people: People) -> None:
+    """E4."""
+    ada = await people.come()
+
+    tab = await ada.visit(f"{site}/far/away/")
+
+    await expect(tab.page.get_by_role("heading")).to_have_text("There is nothing at this address")
+    await tab.page.get_by_role("link", name="Go to the start page").click()
+    await expect(tab.page).to_have_url(f"{site}/")
+    await expect(tab.button("New document")).to_be_visible()
+
+
+async def test_without_a_prefix_unknown_addresses_are_the_applications_own() -> None:
+    """E4."""
+    app = FastAPI()
+    app.include_router(Collab(Settings(database="memory://")).router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://host") as client:
+        assert {"detail": "Not Found"} == (await client.get("/nothing")).json()
+        assert 200 == (await client.get("/d/notes")).status_code

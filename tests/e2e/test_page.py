@@ -74,13 +74,17 @@ async def test_it_runs_under_a_strict_policy_and_asks_nobody_else(people: People
     assert [url for url in asked if not url.startswith(stand_in.url)] == []
 
 
-async def test_an_address_without_a_page_says_so(people: People, stand_in: StandIn) -> None:
+async def test_an_address_without_a_page_says_so(server: Server, people: People) -> None:
+    """E4."""
     person = await people.come()
+    page = await person.context.new_page()
 
-    tab = await person.visit(f"{stand_in.url}/nowhere")
+    answer = await page.goto(f"{server.url}/nowhere/at/all")
 
-    await expect(tab.page.get_by_role("heading")).to_have_text("There is nothing at this address")
-    await expect(tab.page.get_by_role("link", name="Go to the start page")).to_be_visible()
+    assert answer is not None
+    assert answer.status == 404
+    await expect(page.get_by_role("heading")).to_have_text("There is nothing at this address")
+    await expect(page.get_by_role("link", name="Go to the start page")).to_have_attribute("href", "/")
 
 
 @pytest.mark.parametrize("name", ["x%00y", "x%7Fy", "x%FFy"])

@@ -166,6 +166,69 @@ async def test_a_name_that_cannot_be_is_refused(running: tuple[httpx.AsyncClient
     assert (400, "No document can have this name") == (answer.status_code, answer.json()["title"])
 
 
+BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/a/b/c", "/a%2Fb", "/api", "/api/documents", "/api/nothing"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+async def test_a_program_gets_a_problem_where_nothing_is(client: httpx.AsyncClient, method: str, path: str) -> None:
+    """E4."""
+    answer = await client.request(method, path)
+
+    assert (404, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+    assert "Accept" == answer.headers["vary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "root"),
+    [("/nothing", 404, "./"), ("/a/b%2Fc/", 404, "../../"), ("/d/x%00y", 400, "../"), (f"/d/{'x' * 1025}", 413, "../")],
+)
+async def test_a_browser_gets_the_page_where_nothing_is(
+    client: httpx.AsyncClient, path: str, status: int, root: str
+) -> None:
+    """E4: with the way back to its root, as the browser sees it."""
+    answer = await client.get(path, headers=BROWSER)
+
+    assert (status, "text/html; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+    assert f'<base href="{root}" />' in answer.text
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/", "GET, HEAD"),
+        ("POST", "/d/notes", "GET, HEAD"),
+        ("DELETE", "/api/documents/notes", "GET, HEAD, PUT"),
+        ("PUT", "/api/documents/notes/export", "GET, HEAD"),
+        ("PUT", "/assets/x.js", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_what_is_not_done_at_an_address_is_a_problem_that_says_what_is(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    """E1."""
+    answer = await client.request(method, path, headers=BROWSER)
+
+    assert (405, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+    assert allowed == answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/d/notes", "/healthz", "/metrics", "/api/documents/notes", "/api/documents/notes/export?format=text"],
+)
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str) -> None:
+    """E3."""
+    whole, head = await client.get(path), await client.head(path)
+
+    assert (200, b"") == (head.status_code, head.content)
+    assert {*whole.headers} == {*head.headers}
+    assert whole.headers.get("etag") == head.headers.get("etag")
+
+
 async def test_a_server_that_works_says_so(client: httpx.AsyncClient) -> None:
     assert {"status": "ok", "problems": {}} == (await client.get("/healthz")).json()
     assert {"status": "ok", "problems": {}} == (await client.get("/readyz")).json()

@@ -20,7 +20,7 @@ from collab.auth.base import AnonymousAuthenticator, Authenticator
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
 from collab.errors import ConfigurationError, UnavailableError
-from collab.http import documents, metrics, operations, page
+from collab.http import documents, metrics, operations, page, reference
 from collab.http.dependencies import Services
 from collab.hub import Hub, HubLimits
 from collab.relay.null import NullRelay
@@ -51,6 +51,7 @@ class Collab:
         self.router.include_router(metrics.router(self.services))
         self.router.include_router(documents.router(self.services))
         self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services)))
+        self.router.include_router(reference.router(self.router))
         self.router.include_router(page.router())
 
     def services(self) -> Services:
@@ -108,14 +109,7 @@ class Collab:
 def create_app(settings: Settings | None = None, authenticator: Authenticator | None = None) -> FastAPI:
     """Return a complete application: the API, the sockets, and the page."""
     collab = Collab(settings, authenticator)
-    app = FastAPI(
-        title="collab",
-        summary="Documents that people edit together",
-        lifespan=collab.lifespan,
-        docs_url="/api/docs",
-        redoc_url=None,
-        openapi_url="/api/openapi.json",
-    )
+    app = FastAPI(lifespan=collab.lifespan, openapi_url=None)
     app.state.collab = collab
     app.include_router(collab.router)
     app.add_exception_handler(404, page.unknown_in_application)

@@ -147,6 +147,25 @@ async def test_where_nothing_is_below_our_prefix_the_page_says_so(site: str, peo
     await expect(tab.button("New document")).to_be_visible()
 
 
+async def test_the_api_is_described_and_tried_wherever_it_is(site: str, people: People, document: str) -> None:
+    """E5, E2: by files of our own, under the page's policy, and nobody else is asked."""
+    ada = await people.come()
+    asked: list[str] = []
+    ada.context.on("request", lambda request: asked.append(request.url))
+
+    tab = await ada.visit(f"{site}/api/docs")
+    operation = tab.page.locator(".opblock-get").filter(has_text="What is known of a document")
+    await operation.get_by_role("button", name="What is known of a document").click()
+    await operation.get_by_role("button", name="Try it out").click()
+    await operation.get_by_placeholder("id").fill(f"{document}/a b")
+    await operation.get_by_role("button", name="Execute").click()
+
+    answered = operation.locator(".live-responses-table .response")
+    await expect(answered).to_contain_text(f"there is no document '{document}/a b'")
+    assert [url for url in asked if not url.startswith((f"{site}/", "data:"))] == []
+    await expect(tab.page).to_have_url(f"{site}/api/docs")
+
+
 async def test_without_a_prefix_unknown_addresses_are_the_applications_own() -> None:
     """E4."""
     app = FastAPI()

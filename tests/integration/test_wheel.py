@@ -63,7 +63,7 @@ def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_the_wheel_holds_the_page_and_the_migrations_and_nothing_of_the_workshop(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
 
-    assert "collab/static/index.html" in names
+    assert {"collab/static/index.html", "collab/static/api.html", "collab/static/licenses-api.txt"} <= set(names)
     assert "collab/migrations/env.py" in names
     assert {name.split("/")[0] for name in names} == {"collab", "collab_server-0.1.0.dist-info"}
     assert not [name for name in names if name.endswith((".pyc", ".ts", ".tsx", ".map"))]
@@ -75,7 +75,7 @@ def test_the_package_comes_from_the_wheel(installed: Path, tmp_path: Path) -> No
     assert Path(place.strip()).is_relative_to(installed.parent)
 
 
-@pytest.mark.parametrize("path", ["/", "/d/hello"])
+@pytest.mark.parametrize("path", ["/", "/d/hello", "/api/docs"])
 def test_the_page_comes_with_all_that_it_refers_to(server: httpx.Client, path: str) -> None:
     page = server.get(path)
     assert page.status_code == 200

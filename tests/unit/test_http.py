@@ -218,7 +218,15 @@ async def test_what_is_not_done_at_an_address_is_a_problem_that_says_what_is(
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/d/notes", "/healthz", "/metrics", "/api/documents/notes", "/api/documents/notes/export?format=text"],
+    [
+        "/",
+        "/d/notes",
+        "/healthz",
+        "/metrics",
+        "/api/docs",
+        "/api/documents/notes",
+        "/api/documents/notes/export?format=text",
+    ],
 )
 async def test_head_is_get_without_the_body(client: httpx.AsyncClient, path: str) -> None:
     """E3."""
@@ -242,10 +250,15 @@ async def test_a_server_that_has_stopped_is_unavailable() -> None:
 
 
 async def test_the_api_describes_itself(client: httpx.AsyncClient) -> None:
+    """E5."""
     described = (await client.get("/api/openapi.json")).json()
+    shown = await client.get("/api/docs")
 
     assert {"/api/documents/{id}", "/api/documents/{id}/export", "/healthz", "/readyz"} <= set(described["paths"])
-    assert 200 == (await client.get("/api/docs")).status_code
+    assert not [path for path in described["paths"] if path.startswith(("/d", "/api/docs", "/{"))]
+    assert {"get", "put"} == set(described["paths"]["/api/documents/{id}"])
+    assert 200 == shown.status_code
+    assert "default-src 'self'" in shown.headers["content-security-policy"]
 
 
 async def test_the_metrics_are_prometheus_text(running: tuple[httpx.AsyncClient, Any]) -> None:

@@ -19,7 +19,7 @@ from collab.core.wire import EMPTY_UPDATE
 from collab.errors import DamagedError, ExistsError, ForbiddenError, MalformedError, NotFoundError
 from collab.http.bodies import BODIES, body_of, update_in
 from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
-from collab.http.schemas import DocumentInfo, Problem
+from collab.http.schemas import DocumentAccess, DocumentInfo, Problem
 from collab.hub import readable_of
 from collab.names import document_id
 from collab.sandbox import WorkerCrashError
@@ -54,6 +54,13 @@ def router(running: Running) -> APIRouter:
         services = running()
         await services.authenticator.authenticate(request, document)
         return await _describe(services, document)
+
+    @routes.get("/{id}/access", summary="What whoever asks may do")
+    async def access(id: DocumentPath, request: Request) -> DocumentAccess:
+        document = named(id)
+        services = running()
+        principal = await services.authenticator.authenticate(request, document)
+        return DocumentAccess(access=principal.access, lineage=await services.hub.lineage(document))
 
     @routes.put(
         "/{id}",

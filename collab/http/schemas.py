@@ -6,6 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from collab.core.connection import Access
+
 
 class Problem(BaseModel):
     """An error, as RFC 9457 has it (application/problem+json)."""
@@ -31,6 +33,13 @@ class DocumentInfo(BaseModel):
     snapshot_bytes: int = Field(description="bytes of the snapshot")
     open: bool = Field(description="whether the document is in this server's memory")
     connections: int = Field(description="sockets that have it open on this server")
+
+
+class DocumentAccess(BaseModel):
+    """What whoever asks may do with a document, whether it is there yet or not."""
+
+    access: Access = Field(description="view: read; comment: read and comment; edit: read and write")
+    lineage: str | None = Field(description="as in the document's description; null if nothing was written yet")
 
 
 class Health(BaseModel):

@@ -63,7 +63,29 @@ async def test_what_is_not_there_is_a_problem_document(client: httpx.AsyncClient
     assert "there is no document 'nothing'" == answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/api/documents/notes", "/api/documents/notes/export?format=yjs"])
+@pytest.mark.parametrize("access", [Anonymous.VIEW, Anonymous.COMMENT, Anonymous.EDIT])
+async def test_whoever_asks_learns_what_they_may_do(access: Anonymous) -> None:
+    """P1: also with a document that is not there yet, and asking does not open it."""
+    async with api(anonymous=access) as (client, services):
+        await services.store.append([(DocumentId("notes"), Entry(HELLO, "ann"))])
+        lineage = (await client.get("/api/documents/notes")).json()["lineage"]
+
+        known, new = [await client.get(f"/api/documents/{name}/access") for name in ("notes", "a%2Fb")]
+
+        assert {"access": access.value, "lineage": lineage} == known.json()
+        assert {"access": access.value, "lineage": None} == new.json()
+        assert {} == services.hub.rooms
+
+
+async def test_of_a_name_that_cannot_be_there_is_no_access(client: httpx.AsyncClient) -> None:
+    """P1."""
+    assert 400 == (await client.get("/api/documents/a%01b/access")).status_code
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/documents/notes", "/api/documents/notes/access", "/api/documents/notes/export?format=yjs"],
+)
 async def test_nobody_reads_who_may_not(path: str) -> None:
     async with api(anonymous=Anonymous.NONE) as (client, _):
         assert 401 == (await client.get(path)).status_code

@@ -35,8 +35,12 @@ class StandIn:
     url: str = ""
     #: What every request for a document is answered with, as an RFC 9457 problem; None lets it be opened.
     problem: dict[str, object] | None = None
+    #: What it says that people may do, whatever it takes from them.
+    access: str = "edit"
     #: Why edits are not taken; None takes and forgets them.
     read_only: str | None = None
+    #: Whether something on the way lets no WebSockets through.
+    blocked: bool = False
     requested: list[str] = field(default_factory=list)
     connections: set[ServerConnection] = field(default_factory=set)
 
@@ -74,7 +78,10 @@ class StandIn:
             status = HTTPStatus(int(str(self.problem["status"])))
             return _response(status, "application/problem+json", json.dumps(self.problem).encode())
         if request.path.startswith("/ws/"):
-            return None
+            return _response(HTTPStatus.BAD_GATEWAY, "text/html", b"no WebSockets here") if self.blocked else None
+        if request.path.startswith("/api/documents/") and request.path.endswith("/access"):
+            terms = {"access": self.access, "lineage": None}
+            return _response(HTTPStatus.OK, "application/json", json.dumps(terms).encode())
         if request.path.startswith("/api/documents/"):
             return _response(HTTPStatus.NOT_FOUND, "application/problem+json", b'{"title": "Not Found", "status": 404}')
         file = STATIC / (request.path[1:] if request.path.startswith("/assets/") else "index.html")

@@ -77,8 +77,8 @@ async def test_who_may_not_open_it_is_told_why_and_can_try_again(people: People,
     await tab.button("Try again").click()
 
     await expect(tab.status("Connected")).to_be_visible()
-    # Nothing was asked between the refusal and the click: then it was the socket only.
-    assert stand_in.requested[asked:] == ["/ws/secret"]
+    # Nothing was asked between the refusal and the click: then it was the socket, and its terms.
+    assert stand_in.requested[asked:] == ["/ws/secret", "/api/documents/secret/access"]
 
 
 async def test_a_busy_server_is_tried_until_it_answers(people: People, stand_in: StandIn) -> None:
@@ -102,7 +102,7 @@ async def test_each_failed_connection_is_asked_about_once(people: People, stand_
     await expect(tab.page.get_by_text("attempt 4")).to_be_visible()
 
     sockets = stand_in.requested.count("/ws/notes")
-    questions = stand_in.requested.count("/api/documents/notes")
+    questions = stand_in.requested.count("/api/documents/notes/access")
     assert questions <= sockets
 
 
@@ -118,16 +118,66 @@ async def test_who_loses_access_keeps_the_text_in_sight(people: People, stand_in
     await tab.reads("mine")
 
 
-async def test_a_reader_learns_that_edits_are_not_kept(people: People, stand_in: StandIn) -> None:
+async def test_what_is_refused_later_stays_and_can_be_copied(people: People, stand_in: StandIn) -> None:
+    """P3: and the tab is not closed over it without a question."""
     stand_in.read_only = "Your link only allows reading."
-    tab = await people.open(stand_in.url, "notes")
+    tab = await people.open(stand_in.url, "notes", permissions=["clipboard-read", "clipboard-write"])
 
-    await tab.write("x")
+    await tab.write("mine")
 
     await expect(tab.alert).to_contain_text("Read only: your edits are not being kept")
     await expect(tab.alert).to_contain_text("Your link only allows reading.")
+    await expect(tab.alert).to_contain_text("What you wrote is only in this tab")
     await expect(tab.text).not_to_be_editable()
     await expect(tab.title).not_to_be_editable()
+    # What was typed before the answer came.
+    written = await tab.text.input_value()
+    assert written in ("m", "mi", "min", "mine")
+    await tab.button("Copy the text").click()
+    await expect(tab.button("Copied")).to_be_visible()
+    assert written == await tab.page.evaluate("navigator.clipboard.readText()")
+
+
+async def test_the_page_asks_before_refused_edits_are_lost(people: People, stand_in: StandIn) -> None:
+    """P3."""
+    stand_in.read_only = "Your link only allows reading."
+    leaves = await people.open(stand_in.url, "notes")
+    copies = await people.open(stand_in.url, "notes", permissions=["clipboard-read", "clipboard-write"])
+    for tab in (leaves, copies):
+        await tab.write("mine")
+        await expect(tab.alert).to_be_visible()
+    await copies.button("Copy the text").click()
+    await expect(copies.button("Copied")).to_be_visible()
+
+    assert await _asks_on_closing(leaves)
+    assert not await _asks_on_closing(copies)
+
+
+async def test_a_message_that_is_too_large_can_be_copied(people: People, stand_in: StandIn) -> None:
+    """P3: whatever ends the connection for good."""
+    tab = await people.open(stand_in.url, "notes", permissions=["clipboard-read", "clipboard-write"])
+    await tab.write("mine")
+
+    await stand_in.close_all(1009, "a message of 17.0 MB")
+
+    await expect(tab.alert).to_contain_text("The last change is too large for this server")
+    await tab.button("Copy the text").click()
+    await expect(tab.button("Copied")).to_be_visible()
+    assert "mine" == await tab.page.evaluate("navigator.clipboard.readText()")
+
+
+async def test_a_network_without_websockets_is_no_error_of_the_document(people: People, stand_in: StandIn) -> None:
+    """P4: nobody has written into it yet, and the page asks about it again and again."""
+    stand_in.blocked = True
+    person = await people.come()
+    refused: list[str] = []
+    person.context.on("response", lambda response: refused.append(response.url) if not response.ok else None)
+    tab = await person.visit(f"{stand_in.url}/d/notes")
+
+    await expect(tab.alert).to_contain_text("may not let WebSockets through")
+    await expect(tab.page.get_by_text("attempt 3")).to_be_visible()
+
+    assert [url for url in refused if url.startswith("http:")] == []
 
 
 async def _asks_on_closing(tab: Tab) -> bool:

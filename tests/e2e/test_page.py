@@ -74,6 +74,22 @@ async def test_it_runs_under_a_strict_policy_and_asks_nobody_else(people: People
     assert [url for url in asked if not url.startswith(stand_in.url)] == []
 
 
+async def test_a_new_document_leaves_no_error_in_the_console(server: Server, people: People, document: str) -> None:
+    """P4: while nothing of it is stored, and when it is."""
+    person = await people.come()
+    errors: list[str] = []
+    person.context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+
+    tab = await person.open(server.url, document)
+    async with tab.page.expect_response(lambda answer: answer.url.endswith("/access")) as told:
+        await tab.write("hello")
+    assert (await (await told.value).json())["lineage"]
+    await expect(tab.saved("Saved")).to_be_visible()
+    await (await person.open(server.url, document)).reads("hello")
+
+    assert [] == errors
+
+
 async def test_an_address_without_a_page_says_so(server: Server, people: People) -> None:
     """E4."""
     person = await people.come()

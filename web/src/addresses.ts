@@ -49,6 +49,10 @@ export function apiPath(document: string): string {
   return `${startPath()}api/documents/${encodeURIComponent(document)}`;
 }
 
+export function accessPath(document: string): string {
+  return `${apiPath(document)}/access`;
+}
+
 export function exportPath(document: string, format: ExportFormat): string {
   return `${apiPath(document)}/export?format=${format}`;
 }

@@ -19,14 +19,14 @@ interface EditorProps {
 
 export function Editor({ session, onStartOver }: EditorProps) {
   const { document, meta, text } = session;
-  const { link, opened, unsaved, refusal } = useSessionState(session);
+  const { link, opened, access, unsaved, refusal, copied } = useSessionState(session);
   const [title, rename] = useTitle(meta);
   const ended = link.kind === "refused" || link.kind === "replaced";
-  const readOnly = !opened || refusal !== null || ended;
+  const readOnly = !opened || access !== "edit" || refusal !== null || ended;
 
   useDocumentTitle(`${title || document} – collab`);
   useNotedAsRecent(document, title, opened);
-  useUnsavedWarning(unsaved && refusal === null);
+  useUnsavedWarning(unsaved && !copied);
 
   if (link.kind === "refused" && !opened) {
     return <RefusedPage problem={link.problem} onRetry={session.retry} />;

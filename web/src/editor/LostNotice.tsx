@@ -3,6 +3,7 @@ import { sentence } from "../sentence";
 import type { Link } from "../session/link";
 import type { Answer } from "../session/problem";
 import { Notice } from "./Notice";
+import { RetryButton } from "./RetryButton";
 
 interface LostNoticeProps {
   readonly link: Extract<Link, { readonly kind: "lost" }>;
@@ -19,7 +20,11 @@ export function LostNotice({ link, opened, onRetry }: LostNoticeProps) {
     ? causeOf(link.answer)
     : { title: "You are offline", detail: "" };
   return (
-    <Notice title={title} tone="waiting" action={{ label: "Try now", run: onRetry }}>
+    <Notice
+      title={title}
+      tone="waiting"
+      actions={<RetryButton label="Try now" onRetry={onRetry} />}
+    >
       {detail !== "" && <p>{sentence(detail)}</p>}
       <p>
         {opened

@@ -1,6 +1,7 @@
 import type { Session } from "../session/Session";
 import { useSessionState } from "../session/useSessionState";
 import { LostNotice } from "./LostNotice";
+import { NotKeptNotice } from "./NotKeptNotice";
 import { ReadOnlyNotice } from "./ReadOnlyNotice";
 import { RefusedNotice } from "./RefusedNotice";
 
@@ -10,13 +11,17 @@ interface NoticesProps {
 
 /** What the person has to know above the text. */
 export function Notices({ session }: NoticesProps) {
-  const { link, opened, unsaved, refusal } = useSessionState(session);
+  const { link, opened, access, unsaved, refusal } = useSessionState(session);
+  const reading = opened && access !== "edit";
+  // Who wrote without a connection may only read when it is back.
+  const notKept = link.kind !== "refused" && (refusal !== null || (reading && unsaved));
   return (
     <>
-      {refusal !== null && <ReadOnlyNotice reason={refusal} />}
+      {notKept && <NotKeptNotice session={session} reason={refusal ?? ""} />}
+      {reading && !notKept && <ReadOnlyNotice />}
       {link.kind === "lost" && <LostNotice link={link} opened={opened} onRetry={session.retry} />}
       {link.kind === "refused" && (
-        <RefusedNotice problem={link.problem} unsaved={unsaved} onRetry={session.retry} />
+        <RefusedNotice session={session} problem={link.problem} unsaved={unsaved} />
       )}
     </>
   );

@@ -1,15 +1,10 @@
-import { sentence } from "../sentence";
 import { Notice } from "./Notice";
 
-interface ReadOnlyNoticeProps {
-  /** The server's words; may be empty. */
-  readonly reason: string;
-}
-
-export function ReadOnlyNotice({ reason }: ReadOnlyNoticeProps) {
+/** For who comes to read, before they try to write. */
+export function ReadOnlyNotice() {
   return (
-    <Notice title="Read only: your edits are not being kept" tone="bad">
-      <p>{sentence(reason) || "The server did not take the last one."}</p>
+    <Notice title="You may read this document, but not change it" tone="plain">
+      <p>What others write appears here as they write it.</p>
     </Notice>
   );
 }

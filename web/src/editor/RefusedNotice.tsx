@@ -1,18 +1,30 @@
 import { sentence } from "../sentence";
 import type { Problem } from "../session/problem";
+import type { Session } from "../session/Session";
+import { CopyTextButton } from "./CopyTextButton";
 import { Notice } from "./Notice";
+import { RetryButton } from "./RetryButton";
 import { refusalTitle } from "./refusalTitle";
 
 interface RefusedNoticeProps {
+  readonly session: Session;
   readonly problem: Problem;
   readonly unsaved: boolean;
-  readonly onRetry: () => void;
 }
 
 /** The document was open, and may not be open any more: the text stays to be read and copied. */
-export function RefusedNotice({ problem, unsaved, onRetry }: RefusedNoticeProps) {
+export function RefusedNotice({ session, problem, unsaved }: RefusedNoticeProps) {
   return (
-    <Notice title={refusalTitle(problem)} tone="bad" action={{ label: "Try again", run: onRetry }}>
+    <Notice
+      title={refusalTitle(problem)}
+      tone="bad"
+      actions={
+        <>
+          {unsaved && <CopyTextButton session={session} />}
+          <RetryButton label="Try again" onRetry={session.retry} />
+        </>
+      }
+    >
       {problem.detail !== "" && <p>{sentence(problem.detail)}</p>}
       <p>
         {unsaved

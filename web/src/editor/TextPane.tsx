@@ -24,9 +24,14 @@ export function TextPane({ text, opened, readOnly }: TextPaneProps) {
       className={classes.area}
       aria-label="Text"
       aria-busy={!opened}
-      placeholder={opened ? "Write something…" : "Opening the document…"}
+      placeholder={invitation(opened, readOnly)}
       readOnly={readOnly}
       dir="auto"
     />
   );
+}
+
+function invitation(opened: boolean, readOnly: boolean): string {
+  if (!opened) return "Opening the document…";
+  return readOnly ? "Nothing has been written here yet." : "Write something…";
 }

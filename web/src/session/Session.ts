@@ -14,20 +14,25 @@ import { roomOf, socketsUrl } from "../addresses";
 import type { Identity } from "../people/identity";
 import { isFinal, problemOfClose } from "./closeCodes";
 import { type Keeping, keepCopy } from "./copies";
-import { askLineage, isAnotherLineage } from "./lineage";
+import { isAnotherLineage } from "./lineage";
 import { FIRST_LINK, type Link, type LinkEvent, nextLink } from "./link";
 import { askAbout } from "./problem";
 import { SaveWatch } from "./SaveWatch";
 import { MESSAGE_SYNC_STATUS, readSyncStatus, syncStatus } from "./syncStatus";
+import type { Access, Terms } from "./terms";
 
 export interface SessionState {
   readonly link: Link;
-  /** Whether the document was here in full at least once. */
+  /** Whether the document was here in full at least once, and on which terms was known. */
   readonly opened: boolean;
+  /** What may be done here, as of the latest connection; null until the server has said it. */
+  readonly access: Access | null;
   /** Whether something that was written here may not be on the server's disk. */
   readonly unsaved: boolean;
-  /** Why the server does not take edits from this connection; null while it does. */
+  /** Why the server did not take an edit of this connection; null if it took all. */
   readonly refusal: string | null;
+  /** Whether the person has a copy of what is unsaved. */
+  readonly copied: boolean;
 }
 
 type StatusEvent = { readonly status: "connected" | "disconnected" | "connecting" };
@@ -46,7 +51,14 @@ export class Session {
   readonly meta = this.doc.getMap<unknown>("meta");
   readonly provider: WebsocketProvider;
 
-  private state: SessionState = { link: FIRST_LINK, opened: false, unsaved: false, refusal: null };
+  private state: SessionState = {
+    link: FIRST_LINK,
+    opened: false,
+    access: null,
+    unsaved: false,
+    refusal: null,
+    copied: false,
+  };
   private readonly watchers = new Set<() => void>();
   private readonly closing = new AbortController();
   private readonly saving = new SaveWatch(
@@ -54,8 +66,10 @@ export class Session {
     () => this.change({ unsaved: this.saving.unsaved }),
   );
   private asking = false;
+  /** Those of this connection, as soon as they are known. */
+  private terms: Terms | null = null;
+  private termsTimer: ReturnType<typeof setTimeout> | undefined;
   private lineage: string | null = null;
-  private lineageTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly document: string,
@@ -90,7 +104,7 @@ export class Session {
   /** Leave the document. What was not sent is lost with the tab. */
   close(): void {
     this.closing.abort();
-    clearTimeout(this.lineageTimer);
+    clearTimeout(this.termsTimer);
     this.watchers.clear();
     this.provider.destroy();
     this.provider.awareness.destroy();
@@ -123,6 +137,9 @@ export class Session {
     return outcome;
   };
 
+  /** The person has taken a copy of what is here. */
+  readonly noteCopied = (): void => this.change({ copied: true });
+
   private readonly statusChanged = ({ status }: StatusEvent): void => {
     switch (status) {
       case "connecting":
@@ -130,6 +147,8 @@ export class Session {
         break;
       case "connected":
         this.announce();
+        this.terms = null;
+        void this.learnTerms();
         break;
       case "disconnected":
         this.saving.lost();
@@ -139,12 +158,17 @@ export class Session {
   };
 
   private readonly syncChanged = (synced: boolean): void => {
-    if (!synced) return;
-    this.change({ opened: true });
+    if (synced && this.terms !== null) this.enter(this.terms);
+  };
+
+  /** Both sides are the same, and the server has said what may be done here. */
+  private enter(terms: Terms): void {
+    this.change({ opened: true, access: terms.access, refusal: null });
     this.follow({ kind: "synced" });
     this.saving.reconnected();
-    void this.learnLineage();
-  };
+    this.adopt(terms.lineage);
+    if (this.puzzled) this.learnTermsIn(FIRST_QUESTION_MILLISECONDS);
+  }
 
   private readonly closedForGood = ({ code, reason }: { code: number; reason: string }): void => {
     // The socket is gone; this ends the talk with the other tabs of this browser, too.
@@ -154,38 +178,62 @@ export class Session {
   };
 
   private readonly noteUpdate = (_update: Uint8Array, origin: unknown): void => {
-    if (this.lineage === null) this.learnLineageIn(FIRST_QUESTION_MILLISECONDS);
-    if (origin !== this.provider) this.saving.wrote();
+    if (this.lineage === null) this.learnTermsIn(FIRST_QUESTION_MILLISECONDS);
+    if (origin === this.provider) return;
+    this.saving.wrote();
+    if (this.state.copied) this.change({ copied: false });
   };
 
   /** Send a message behind everything that this tab has; false while the server may lack some of it. */
   private sendWhenSynced(message: Uint8Array<ArrayBuffer>): boolean {
     const { ws, wsconnected, synced } = this.provider;
-    if (ws === null || !wsconnected || !synced) return false;
+    // What a reader has is not asked for, so it is not sent either.
+    if (ws === null || !wsconnected || !synced || this.terms?.access !== "edit") return false;
     ws.send(message);
     return true;
   }
 
-  private learnLineageIn(milliseconds: number): void {
-    this.lineageTimer ??= setTimeout(() => this.learnLineage(milliseconds), milliseconds);
+  /** Whether the server could say more than is known. */
+  private get puzzled(): boolean {
+    if (this.terms === null) return true;
+    // A document in which nobody has written has no lineage.
+    return this.lineage === null && this.doc.store.clients.size > 0;
   }
 
-  /** Find out which document of this name is here; `waited` is how long it took to ask again. */
-  private readonly learnLineage = async (waited = FIRST_QUESTION_MILLISECONDS): Promise<void> => {
-    clearTimeout(this.lineageTimer);
-    this.lineageTimer = undefined;
+  private learnTermsIn(milliseconds: number): void {
+    this.termsTimer ??= setTimeout(() => this.learnTerms(milliseconds), milliseconds);
+  }
+
+  /** Find out what may be done here, and with which document; `waited` is how long it took to ask again. */
+  private readonly learnTerms = async (waited = FIRST_QUESTION_MILLISECONDS): Promise<void> => {
+    clearTimeout(this.termsTimer);
+    this.termsTimer = undefined;
     const { ws } = this.provider;
-    // A document in which nobody has written has none; without a connection there will be another.
-    if (this.lineage !== null || !this.provider.synced || this.doc.store.clients.size === 0) return;
-    const lineage = await askLineage(this.document, this.closing.signal);
-    if (this.closing.signal.aborted || this.lineage !== null) return;
-    // Over a new connection, the answer may be about another document than the one that is here.
-    if (lineage !== null && this.provider.synced && this.provider.ws === ws) this.adopt(lineage);
-    else this.learnLineageIn(Math.min(2 * waited, LONGEST_QUESTION_MILLISECONDS));
+    // Without a connection there will be another, on terms of its own.
+    if (!this.provider.wsconnected || !this.puzzled) return;
+    const answer = await askAbout(this.document, this.closing.signal);
+    if (this.closing.signal.aborted || this.provider.ws !== ws || !this.provider.wsconnected)
+      return;
+    if (answer.kind === "refused") {
+      this.provider.disconnect();
+      this.follow({ kind: "answered", answer });
+      return;
+    }
+    if (answer.kind === "willing") this.told(answer.terms);
+    if (this.puzzled) this.learnTermsIn(Math.min(2 * waited, LONGEST_QUESTION_MILLISECONDS));
   };
 
+  private told(terms: Terms): void {
+    const first = this.terms === null;
+    this.terms = terms;
+    if (!this.provider.synced) return;
+    if (first) this.enter(terms);
+    else this.adopt(terms.lineage);
+  }
+
   /** Tell the server from now on which document this is, and talk to the tabs that hold the same. */
-  private adopt(lineage: string): void {
+  private adopt(lineage: string | null): void {
+    if (lineage === null || this.lineage !== null) return;
     this.lineage = lineage;
     this.provider.params = { ...this.provider.params, lineage };
     this.provider.bcChannel += `?lineage=${lineage}`;

@@ -4,15 +4,26 @@ import { answerOf, askAbout } from "./problem";
 
 afterEach(() => vi.unstubAllGlobals());
 
-test.each([200, 204, 304, 404])("%d lets the document be opened", (status) => {
-  expect(answerOf(status, undefined)).toEqual({ kind: "willing" });
+test("the server's terms let the document be opened", () => {
+  const terms = { access: "view", lineage: "0123" };
+  expect(answerOf(200, terms)).toEqual({ kind: "willing", terms });
 });
 
-test.each([401, 403, 410, 422])("%d is a refusal, in the words of the server", (status) => {
-  const body = { title: "No", detail: "Because.", status: 999 };
-  const problem = { status, title: "No", detail: "Because." };
-  expect(answerOf(status, body)).toEqual({ kind: "refused", problem });
-});
+test.each([undefined, "<html>", { access: "all" }])(
+  "what has no terms is not the server: %j",
+  (body) => {
+    expect(answerOf(200, body)).toEqual({ kind: "unreachable" });
+  },
+);
+
+test.each([400, 401, 403, 404, 410, 422])(
+  "%d is a refusal, in the words of the server",
+  (status) => {
+    const body = { title: "No", detail: "Because.", status: 999 };
+    const problem = { status, title: "No", detail: "Because." };
+    expect(answerOf(status, body)).toEqual({ kind: "refused", problem });
+  },
+);
 
 test.each([408, 429, 500, 502, 503])("%d may pass", (status) => {
   expect(answerOf(status, { title: "Later" })).toEqual({
@@ -43,7 +54,7 @@ test("the question names the document, and reads problem+json", async () => {
 
   const answer = await askAbout("a b/c", new AbortController().signal);
 
-  expect(asked).toEqual(["/api/documents/a%20b%2Fc"]);
+  expect(asked).toEqual(["/api/documents/a%20b%2Fc/access"]);
   expect(answer).toEqual({
     kind: "refused",
     problem: { status: 403, title: "Forbidden", detail: "Ask Ada." },

@@ -1,11 +1,12 @@
 /**
- * What the server says about a document whose socket did not open.
+ * What the server says about a document over HTTP: on which terms it may be opened, or why not.
  *
- * A browser hides the HTTP answer that refused a WebSocket, so the page asks again over HTTP.
+ * A browser hides the HTTP answer that refused a WebSocket, so the page asks for it here.
  */
 
-import { apiPath } from "../addresses";
+import { accessPath } from "../addresses";
 import { isRecord } from "../isRecord";
+import { type Terms, termsIn } from "./terms";
 
 /** What of RFC 9457 is for people. */
 export interface Problem {
@@ -18,21 +19,20 @@ export interface Problem {
 
 export type Answer =
   | { readonly kind: "unreachable" }
-  /** The document may be opened, so something else keeps the socket from opening. */
-  | { readonly kind: "willing" }
+  /** The document may be opened; if the socket does not open, something else keeps it from that. */
+  | { readonly kind: "willing"; readonly terms: Terms }
   | { readonly kind: "busy"; readonly problem: Problem }
   | { readonly kind: "refused"; readonly problem: Problem };
 
 const PATIENCE_MILLISECONDS = 8_000;
 
-const NOT_FOUND = 404;
 /** Request timeout, too early, too many requests: the same request may pass later. */
 const WORTH_REPEATING = new Set([408, 425, 429]);
 
-/** Ask the server whether `document` may be opened here. Never rejects. */
+/** Ask the server whether, and on which terms, `document` may be opened here. Never rejects. */
 export async function askAbout(document: string, signal: AbortSignal): Promise<Answer> {
   try {
-    const response = await fetch(apiPath(document), {
+    const response = await fetch(accessPath(document), {
       cache: "no-store",
       headers: { Accept: "application/json, application/problem+json" },
       signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MILLISECONDS)]),
@@ -45,8 +45,11 @@ export async function askAbout(document: string, signal: AbortSignal): Promise<A
 
 /** What a response says; `body` is its JSON, or anything else. */
 export function answerOf(status: number, body: unknown): Answer {
-  // A document that nobody has written into is not there yet, and may be opened.
-  if (status < 400 || status === NOT_FOUND) return { kind: "willing" };
+  if (status < 400) {
+    const terms = termsIn(body);
+    // Somebody on the way answers in the server's place, with a page of their own perhaps.
+    return terms ? { kind: "willing", terms } : { kind: "unreachable" };
+  }
   const problem = problemOf(status, body);
   if (status >= 500 || WORTH_REPEATING.has(status)) return { kind: "busy", problem };
   return { kind: "refused", problem };
@@ -62,6 +65,6 @@ function problemOf(status: number, body: unknown): Problem {
 }
 
 async function bodyOf(response: Response): Promise<unknown> {
-  if (response.ok || !response.headers.get("Content-Type")?.includes("json")) return undefined;
+  if (!response.headers.get("Content-Type")?.includes("json")) return undefined;
   return response.json().catch(() => undefined);
 }

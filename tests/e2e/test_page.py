@@ -90,6 +90,32 @@ async def test_a_new_document_leaves_no_error_in_the_console(server: Server, peo
     assert [] == errors
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x%00y", "unreadable character"),
+        ("x%7Fy", "unreadable character"),
+        ("x%FFy", "unreadable character"),
+        ("x%EF%BF%BDy", "unreadable character"),
+        ("x" * 1025, "too long"),
+    ],
+)
+async def test_an_address_of_no_possible_document_says_so(
+    server: Server, people: People, name: str, words: str
+) -> None:
+    """P5, X22: nobody waits for a connection, and nobody is asked."""
+    person = await people.come()
+    asked: list[str] = []
+    person.context.on("request", lambda request: asked.append(request.url))
+
+    tab = await person.visit(f"{server.url}/d/{name}")
+
+    await expect(tab.page.get_by_role("heading")).to_have_text("No document can have this name")
+    await expect(tab.page.get_by_text(words)).to_be_visible()
+    await expect(tab.page.get_by_role("link", name="Go to the start page")).to_have_attribute("href", "/")
+    assert [url for url in asked if "/api/" in url or "/ws/" in url] == []
+
+
 async def test_an_address_without_a_page_says_so(server: Server, people: People) -> None:
     """E4."""
     person = await people.come()
@@ -101,17 +127,3 @@ async def test_an_address_without_a_page_says_so(server: Server, people: People)
     assert answer.status == 404
     await expect(page.get_by_role("heading")).to_have_text("There is nothing at this address")
     await expect(page.get_by_role("link", name="Go to the start page")).to_have_attribute("href", "/")
-
-
-@pytest.mark.parametrize("name", ["x%00y", "x%7Fy", "x%FFy"])
-async def test_an_address_with_a_name_that_cannot_be_says_so(server: Server, people: People, name: str) -> None:
-    """X22: it was the network's fault."""
-    person = await people.come()
-    asked: list[str] = []
-    person.context.on("request", lambda request: asked.append(request.url))
-
-    tab = await person.visit(f"{server.url}/d/{name}")
-
-    await expect(tab.page.get_by_role("heading")).to_have_text("No document can have this name")
-    await expect(tab.page.get_by_role("link", name="Go to the start page")).to_have_attribute("href", "/")
-    assert [url for url in asked if "/api/" in url or "/ws/" in url] == []

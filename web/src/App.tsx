@@ -1,7 +1,7 @@
 import { lazy, Suspense } from "react";
 import { pageAt } from "./addresses";
-import { isPossible } from "./documentName";
-import { ImpossiblePage } from "./ImpossiblePage";
+import { impossibilityOf } from "./documentName";
+import { ImpossibleNamePage } from "./ImpossibleNamePage";
 import { StartPage } from "./start/StartPage";
 import { UnknownPage } from "./UnknownPage";
 
@@ -14,13 +14,15 @@ export function App() {
   switch (page.kind) {
     case "start":
       return <StartPage />;
-    case "document":
-      if (!isPossible(page.document)) return <ImpossiblePage />;
+    case "document": {
+      const impossible = impossibilityOf(page.document);
+      if (impossible !== null) return <ImpossibleNamePage reason={impossible} />;
       return (
         <Suspense>
           <EditorPage document={page.document} />
         </Suspense>
       );
+    }
     case "unknown":
       return <UnknownPage />;
   }

@@ -135,7 +135,5 @@ async def open_store(settings: Settings) -> CompactedStore:
 
 
 def _check(settings: Settings) -> None:
-    if settings.workers > 1 and settings.redis is None:
-        raise ConfigurationError("more than one worker needs Redis between them: add --redis redis://HOST:PORT")
     if settings.redis is not None or settings.workers > 1:
-        raise ConfigurationError("this release runs one worker and knows no relay yet: leave out --redis and --workers")
+        raise ConfigurationError("this release runs as one process, without Redis: leave out --workers and --redis")

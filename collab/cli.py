@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,35 +37,29 @@ def serve(
     port: Annotated[int | None, typer.Option(help="port to listen on; 0 takes a free one [8000]")] = None,
     data: Annotated[Path | None, typer.Option(help="folder of the database [./data]")] = None,
     database: Annotated[str | None, typer.Option(help="database URL [SQLite in the data folder]")] = None,
-    redis: Annotated[str | None, typer.Option(help="Redis URL, for more than one worker [none]")] = None,
-    workers: Annotated[int | None, typer.Option(help="server processes [1]")] = None,
+    redis: Annotated[
+        str | None, typer.Option(help="Redis URL, for more than one process; not in this release [none]")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="server processes; one in this release [1]")] = None,
     anonymous: Annotated[
         str | None, typer.Option(help="what people may do who are not signed in: none, view, comment, edit [none]")
     ] = None,
 ) -> None:
     """Serve documents, the API and the editor page. Every option is a variable COLLAB_*, too."""
-    from pydantic import ValidationError
-
     from collab.server import run
-    from collab.settings import Settings
 
-    given = {
-        "host": host,
-        "port": port,
-        "data": data,
-        "database": database,
-        "redis": redis,
-        "workers": workers,
-        "anonymous": anonymous,
-    }
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-        run(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        _fail(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}", 2)
-    except StartupError as error:
-        _fail(str(error), error.exit_code)
+    with _explained():
+        run(
+            _settings(
+                host=host,
+                port=port,
+                data=data,
+                database=database,
+                redis=redis,
+                workers=workers,
+                anonymous=anonymous,
+            )
+        )
 
 
 _DATA = Annotated[Path | None, typer.Option(help="folder of the database [./data]")]
@@ -82,7 +77,7 @@ def backup(
     from collab.backup import back_up, file_of
 
     with _explained():
-        made = back_up(file_of(_settings(data, database), "pg_dump"), file, force=force, progress=_show)
+        made = back_up(file_of(_settings(data=data, database=database), "pg_dump"), file, force=force, progress=_show)
         size = made.bytes / 1e6
         print(f"backed up {made.contents.documents} documents, {size:.1f} MB, in {made.seconds:.1f} s: {file}")
         _tell_of(made.contents)
@@ -102,7 +97,7 @@ def restore(
     from collab.restore import restore as put_back
 
     with _explained():
-        target = file_of(_settings(data, database), "pg_restore")
+        target = file_of(_settings(data=data, database=database), "pg_restore")
         made = put_back(file, target, force=force, progress=_show)
         print(f"restored {made.contents.documents} documents: {target}")
         if made.kept is not None:
@@ -110,23 +105,24 @@ def restore(
         _tell_of(made.contents)
 
 
-def _settings(data: Path | None, database: str | None) -> Settings:
-    from collab.settings import Settings
+def _settings(**options: object) -> Settings:
+    """Return the settings that these options and the environment make.
 
-    given = {"data": data, "database": database}
-    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    Raises:
+        ConfigurationError: they cannot be; the message says why.
+    """
+    from collab.configuration import configured, unknown_variables
+
+    for name in unknown_variables(os.environ):
+        print(f"collab: {name} is no setting, and is ignored", file=sys.stderr)
+    return configured(**options)
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
     """End with one sentence and its exit code if something can't be done."""
-    from pydantic import ValidationError
-
     try:
         yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        _fail(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}", 2)
     except StartupError as error:
         _fail(str(error), error.exit_code)
 
@@ -158,7 +154,7 @@ def doctor(
     from collab.doctor.command import run
 
     with _explained():
-        settings = _settings(data, database)
+        settings = _settings(data=data, database=database)
         try:
             code = run(settings.database_url, documents or [], repair=repair, as_json_object=as_json)
         except StartupError:

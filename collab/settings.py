@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,10 +34,10 @@ class Settings(BaseSettings):
     allow_unsafe_commits: bool = Field(
         False, description="whether a PostgreSQL server is used that may lose what was saved"
     )
-    redis: str | None = Field(None, description="Redis URL, for more than one worker")
-    workers: int = Field(1, ge=1, description="server processes")
+    redis: str | None = Field(None, description="Redis URL, for more than one process; not in this release")
+    workers: int = Field(1, ge=1, description="server processes; one in this release")
     anonymous: Anonymous = Field(Anonymous.NONE, description="what people may do who are not signed in")
-    log_format: str = Field("text", pattern="^(text|json)$", description="how log lines look: text or json")
+    log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
     linger_seconds: float = Field(30.0, ge=0, description="how long a room stays open after its last connection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -19,11 +20,14 @@ from collab.core.wire import EMPTY_STATE_VECTOR, var_bytes
 from tests.support.members import typed
 from tests.support.server import Server, free_port
 
+ALONE = "collab: this release runs as one process, without Redis: leave out --workers and --redis"
 
-def serve(*options: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `collab serve` until it gives up."""
+
+def serve(*options: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `collab serve` until it gives up; `variables` are added to its environment."""
     command = [sys.executable, "-m", "collab", "serve", "--port", str(free_port()), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=folder, check=False)
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=folder, check=False, env=environment)
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
@@ -90,17 +94,48 @@ def test_a_port_in_use_is_one_sentence(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--anonymous", "admin"), "--anonymous"),
-        (("--port", "70000"), "--port"),
-        (("--workers", "2"), "--redis"),
+        (("--anonymous", "admin"), "--anonymous: it should be 'none', 'view', 'comment' or 'edit', not 'admin'"),
+        (("--port", "70000"), "--port: it should be less than or equal to 65535, not 70000"),
+        (("--workers", "2"), ALONE),
+        (("--redis", "redis://127.0.0.1"), ALONE),
+        (("--workers", "2", "--redis", "redis://127.0.0.1"), ALONE),
         (("--database", "mysql://x"), "mysql"),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
+    """O1."""
     done = serve(*options, folder=tmp_path)
 
     assert 2 == done.returncode
     assert sentence in said(done)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("COLLAB_MAX_MESSAGE_BYTES", "abc", "COLLAB_MAX_MESSAGE_BYTES: it should be a valid integer, not 'abc'"),
+        ("COLLAB_LINGER_SECONDS", "-1", "COLLAB_LINGER_SECONDS: it should be greater than or equal to 0, not '-1'"),
+        ("COLLAB_LOG_FORMAT", "xml", "COLLAB_LOG_FORMAT: it should be 'text' or 'json', not 'xml'"),
+        (
+            "COLLAB_ANONYMUS",
+            "edit",
+            "COLLAB_ANONYMUS is no setting: COLLAB_ANONYMOUS is meant, or it is to be left out",
+        ),
+        ("collab_databse", "x", "collab_databse is no setting: COLLAB_DATABASE is meant, or it is to be left out"),
+    ],
+)
+def test_a_variable_that_cannot_be_is_named_as_it_is(tmp_path: Path, variable: str, value: str, sentence: str) -> None:
+    """O1, O2."""
+    done = serve(folder=tmp_path, **{variable: value})
+
+    assert 2 == done.returncode
+    assert f"collab: {sentence}" == said(done)
+
+
+def test_a_variable_that_is_like_no_setting_is_named_and_ignored(tmp_path: Path) -> None:
+    """O2: a container's platform sets such for a service that is called collab."""
+    with Server.running(tmp_path / "data", service_host="10.0.0.1") as server:
+        assert "collab: COLLAB_SERVICE_HOST is no setting, and is ignored" in server.log
 
 
 def test_a_file_that_is_no_database_is_one_sentence_and_not_changed(tmp_path: Path) -> None:

@@ -129,8 +129,14 @@ class TooLargeError(CollabError):
     title = "Too large"
 
     def __init__(self, what: str, actual: float, limit: float, unit: str = "bytes") -> None:
-        super().__init__(f"{what}: {actual:g} {unit}, the limit is {limit:g}")
+        super().__init__(f"{what}: {_figure(actual)} {unit}, the limit is {_figure(limit)}")
         self.what, self.actual, self.limit, self.unit = what, actual, limit, unit
+
+
+def _figure(number: float) -> str:
+    """Return a number in digits that a person can read."""
+    # `g` rounds, and from a million on turns to 1.7e+07.
+    return f"{number:,}" if isinstance(number, int) and number >= 1_000_000 else f"{number:g}"
 
 
 class MethodError(CollabError):

@@ -16,6 +16,8 @@ from typing import Final, Protocol, cast
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
 from collab.transport.shortcut import Boundary, small_frame
@@ -138,6 +140,29 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             receiver.received_text()
         else:
             receiver.received(bytes(frames[0]) if len(frames) == 1 else b"".join(frames))
+
+    def handle_parser_exception(self) -> None:
+        """Close for what the parser gave up on; called again for whatever comes behind it."""
+        if not isinstance(self.conn.parser_exc, PayloadTooBig):
+            super().handle_parser_exception()
+            return
+        self.conn.data_to_send()  # the parser's own words, for programmers
+        if not self.close_sent:
+            self._close_for_size()
+        elif self.boundary.closed:
+            self.transport.close()
+
+    def _close_for_size(self) -> None:
+        """Close in words for a person, and read on: a peer that is reset while it sends never sees them (T4)."""
+        self.close_sent = True
+        close = Close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self.config.ws_max_size:,} bytes here")
+        self.transport.write(Frame(Opcode.CLOSE, close.serialize()).serialize(mask=False))
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.lost()
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.close_seconds, self.transport.abort)
 
     def handle_ping(self) -> None:
         # A peer that asks without reading gets no answers, and costs no memory.

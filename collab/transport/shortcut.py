@@ -13,6 +13,7 @@ from websockets.speedups import apply_mask
 
 _BINARY_FRAME: Final = 0x82  # FIN and opcode 2
 _MASKED: Final = 0x80
+_CLOSE: Final = 8
 _SMALL: Final = 126
 """Lengths from here on stand in more bytes behind this one."""
 
@@ -30,9 +31,11 @@ def small_frame(data: bytes) -> bytes | None:
 class Boundary:
     """Follows a client's bytes from frame to frame, without reading their payload."""
 
-    __slots__ = ("_fragmented", "_head", "_remaining")
+    __slots__ = ("_fragmented", "_head", "_remaining", "closed")
 
     def __init__(self) -> None:
+        self.closed = False
+        """Whether a close frame has begun."""
         self._head = b""
         """What is there of the next frame's header."""
         self._remaining = 0
@@ -73,5 +76,6 @@ class Boundary:
         if length >= _SMALL:
             length = int.from_bytes(head[2 : 4 if length == _SMALL else 10])
         self._remaining = length
+        self.closed = self.closed or head[0] & 0x0F == _CLOSE
         if head[0] & 0x0F < 8:  # a control frame may stand between the fragments of a message
             self._fragmented = not head[0] & 0x80

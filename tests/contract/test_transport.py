@@ -192,6 +192,42 @@ async def test_a_message_over_the_limit_is_answered_with_1009(served: Served) ->
         assert 1009 == (await closed(bad))[0]
 
 
+@pytest.mark.parametrize("fragments", [1, 300])
+async def test_who_sends_too_much_learns_why_while_they_send(fragments: int) -> None:
+    """T4: the rest of the message is read, since a reset would take the reason with it. Everybody else goes on."""
+    async with serving(DirectProtocol) as served, served.connect() as reader:
+        for _ in range(5):
+            async with served.connect() as bad, served.connect() as author:
+                with suppress(ConnectionClosed):
+                    await bad.send([bytes((8 << 20) // fragments)] * fragments)
+
+                assert (1009, "a message has at most 1,048,576 bytes here") == await closed(bad)
+                await join(author)
+        await join(reader)
+        async with asyncio.timeout(20):
+            while len(served.collab.services().hub.rooms["notes"].connections) > 1:  # type: ignore[index] # noqa: ASYNC110 - it changes without an event
+                await asyncio.sleep(0.01)
+
+
+async def test_who_sends_too_much_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T4: what comes after the close is read for a while only."""
+    monkeypatch.setattr(DirectProtocol, "close_seconds", 0.1)
+    async with serving(DirectProtocol) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(
+            b"GET /ws/notes HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+
+        writer.write(b"\x82\xff" + (1 << 40).to_bytes(8) + bytes(4))
+
+        async with asyncio.timeout(20):
+            with suppress(ConnectionResetError):
+                assert b"a message has at most" in await reader.read()
+        writer.close()
+
+
 async def test_a_fragmented_message_is_one_message(served: Served) -> None:
     """T2: RFC 6455 section 5.4."""
     whole = message(Kind.UPDATE, typed(7, 0, "hello"))

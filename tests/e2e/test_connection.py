@@ -3,6 +3,7 @@
 import asyncio
 import re
 from http import HTTPStatus
+from pathlib import Path
 
 from playwright.async_api import Dialog, expect
 
@@ -153,17 +154,21 @@ async def test_the_page_asks_before_refused_edits_are_lost(people: People, stand
     assert not await _asks_on_closing(copies)
 
 
-async def test_a_message_that_is_too_large_can_be_copied(people: People, stand_in: StandIn) -> None:
-    """P3: whatever ends the connection for good."""
-    tab = await people.open(stand_in.url, "notes", permissions=["clipboard-read", "clipboard-write"])
-    await tab.write("mine")
+async def test_a_text_that_is_too_large_is_said_to_be_and_can_be_copied(
+    people: People, tmp_path: Path, document: str
+) -> None:
+    """T4, P3: what the page shows is for people; whatever ends the connection for good."""
+    text = "word " * 14_000
+    with Server.running(tmp_path / "data", max_message_bytes=1 << 16) as server:
+        ada = await people.open(server.url, document, permissions=["clipboard-read", "clipboard-write"])
 
-    await stand_in.close_all(1009, "a message of 17.0 MB")
+        await ada.text.fill(text)
 
-    await expect(tab.alert).to_contain_text("The last change is too large for this server")
-    await tab.button("Copy the text").click()
-    await expect(tab.button("Copied")).to_be_visible()
-    assert "mine" == await tab.page.evaluate("navigator.clipboard.readText()")
+        await expect(ada.alert).to_contain_text("The last change is too large for this server")
+        await expect(ada.alert).to_contain_text("A message has at most 65,536 bytes here.")
+        await ada.button("Copy the text").click()
+        await expect(ada.button("Copied")).to_be_visible()
+        assert text == await ada.page.evaluate("navigator.clipboard.readText()")
 
 
 async def test_a_network_without_websockets_is_no_error_of_the_document(people: People, stand_in: StandIn) -> None:

@@ -77,6 +77,17 @@ async def test_whoever_asks_learns_what_they_may_do(access: Anonymous) -> None:
         assert {} == services.hub.rooms
 
 
+async def test_a_body_that_is_too_large_is_told_both_figures() -> None:
+    """N2: in digits, as large as they are."""
+    async with api(max_message_bytes=1 << 20) as (client, _):
+        answer = await client.put(
+            "/api/documents/notes", content=bytes((1 << 20) + 1), headers={"content-type": "application/octet-stream"}
+        )
+
+    assert 413 == answer.status_code
+    assert answer.json()["detail"].endswith("bytes, the limit is 1,048,576")
+
+
 async def test_of_a_name_that_cannot_be_there_is_no_access(client: httpx.AsyncClient) -> None:
     """P1."""
     assert 400 == (await client.get("/api/documents/a%01b/access")).status_code

@@ -1,42 +1,22 @@
 """A browser, the people who use it, and what they leave behind when a test fails."""
 
-import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from tests.e2e.people import People
 from tests.e2e.stand_in import StandIn
+from tests.support.browser import running_browser
 from tests.support.server import Server
 
 # The tests share few cores with servers and other browsers.
 expect.set_options(timeout=20_000)
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    # The page needs nobody but its own server; whoever else it asks for does not exist.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
-
 FAILED = pytest.StashKey[bool]()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The system's browser: Playwright would download its own."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found is not None, f"none of {', '.join(BROWSERS)} is installed"
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+async def browser() -> AsyncIterator[Browser]:
+    async with running_browser() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

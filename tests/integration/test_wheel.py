@@ -17,6 +17,12 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from playwright.async_api import expect
+
+from collab.content import render
+from tests.e2e.people import People
+from tests.support.browser import running_browser
+from tests.support.database import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements" / "runtime.txt"
@@ -46,12 +52,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server runs; it is empty before."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def server(installed: Path, folder: Path) -> Iterator[httpx.Client]:
     """A client of `collab serve` as installed, in an empty folder, with nothing else on its PATH."""
-    folder = tmp_path_factory.mktemp("served")
     with serving(installed, folder) as (address, log):
-        # A refused connection is tried again after 0, 0.5, 1, 2, 4, 8 seconds.
-        with httpx.Client(base_url=address, transport=httpx.HTTPTransport(retries=6)) as client:
+        # A refused connection is tried again after 0, 0.5, 1, 2, 4, 8, 16 seconds: nothing is compiled yet.
+        with httpx.Client(base_url=address, transport=httpx.HTTPTransport(retries=7)) as client:
             try:
                 client.get("/healthz").raise_for_status()
             except httpx.HTTPError as error:
@@ -88,6 +99,20 @@ def test_the_page_comes_with_all_that_it_refers_to(server: httpx.Client, path: s
         assert answer.status_code == 200, part
         assert answer.content, part
         assert content_type(answer) in CONTENT_TYPES.get(Path(part).suffix, {content_type(answer)}), part
+
+
+async def test_a_letter_typed_into_the_page_is_saved(server: httpx.Client, folder: Path) -> None:
+    """P6: in a real browser, with all that the page needs."""
+    async with running_browser() as browser:
+        people = People(browser)
+        ada = await people.open(str(server.base_url).rstrip("/"), "letter")
+
+        await ada.write("x")
+
+        await expect(ada.saved("Saving…")).to_have_count(0, timeout=20_000)
+        await expect(ada.saved("Saved")).to_be_visible()
+        assert [] == people.faults
+    assert b"x\n" == render("text", stored(folder / "data" / "collab.db", "letter"))
 
 
 class Parts(HTMLParser):

@@ -6,15 +6,12 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser
 
 from tests.e2e.people import People
 from tests.e2e.stand_in import StandIn
 from tests.support.browser import running_browser
 from tests.support.server import Server
-
-# The tests share few cores with servers and other browsers.
-expect.set_options(timeout=20_000)
 
 FAILED = pytest.StashKey[bool]()
 

@@ -109,7 +109,7 @@ async def test_a_letter_typed_into_the_page_is_saved(server: httpx.Client, folde
 
         await ada.write("x")
 
-        await expect(ada.saved("Saving…")).to_have_count(0, timeout=20_000)
+        await expect(ada.saved("Saving…")).to_have_count(0)
         await expect(ada.saved("Saved")).to_be_visible()
         assert [] == people.faults
     assert b"x\n" == render("text", stored(folder / "data" / "collab.db", "letter"))

@@ -62,12 +62,14 @@ class CompactedStore(Store, Archive, Protocol):
 
 @dataclass(slots=True)
 class _Tally:
-    """What the log of an open document holds, as far as this process knows."""
+    """What the log of a document holds, as far as this process knows."""
 
     rows: int = 0
     update_bytes: int = 0
     snapshot_bytes: int = 0
     compacted_at: float = float("-inf")
+    closed: bool = False
+    """Whether it is kept only until the document has been compacted."""
 
 
 class Compactor:
@@ -91,6 +93,7 @@ class Compactor:
     def loaded(self, document: DocumentId, rows: Sequence[LogRow]) -> None:
         """Take note of what the log of a document holds."""
         tally = self._tallies.setdefault(document, _Tally())
+        tally.closed = False
         updates = [row for row in rows if row.kind is RowKind.UPDATE]
         tally.rows = len(updates)
         tally.update_bytes = sum(len(row.data) for row in updates)
@@ -115,10 +118,12 @@ class Compactor:
         ]
 
     def closed(self, document: DocumentId) -> None:
-        """Forget a document that is closed, unless it is due."""
+        """Forget a document that is closed, at once or when it has been compacted."""
         tally = self._tallies.get(document)
-        if tally is not None and not self._outgrown(tally):
-            del self._tallies[document]
+        if tally is not None:
+            tally.closed = True
+            if not self._outgrown(tally):
+                del self._tallies[document]
 
     async def run(self) -> None:
         """Compact what is due, and drop history that is too old, until cancelled."""
@@ -138,7 +143,16 @@ class Compactor:
         Raises:
             UnavailableError: the store does not answer.
         """
-        self._tallies.setdefault(document, _Tally()).compacted_at = self._clock()
+        # Of a document that is not open: while it is opened, or at somebody's wish.
+        tally = self._tallies.setdefault(document, _Tally(closed=True))
+        tally.compacted_at = self._clock()
+        compacted = await self._compact(document, tally)
+        if tally.closed:
+            # Also if it could not be: whoever opens it next has it tried again.
+            self._tallies.pop(document, None)
+        return compacted
+
+    async def _compact(self, document: DocumentId, tally: _Tally) -> bool:
         try:
             rows = await self._store.load(document)
         except DamagedError as error:
@@ -159,7 +173,6 @@ class Compactor:
             return False
         if faults.reach is not None:
             faults.reach(faults.Point.AFTER_COMPACTION)
-        tally = self._tallies[document]
         gone = set(compaction.replaced)
         replaced = [row for row in rows if row.id in gone and row.kind is RowKind.UPDATE]
         tally.rows -= len(replaced)

@@ -212,6 +212,44 @@ async def test_a_document_is_compacted_at_most_once_in_an_interval() -> None:
     assert [NOTES] == compactor_.due()
 
 
+@pytest.mark.parametrize("damage", [[], [b"\x01\x01\x07"]], ids=["sound", "damaged"])
+async def test_of_a_closed_document_nothing_is_kept_once_it_was_tried(damage: list[bytes]) -> None:
+    """C8: neither of one that was compacted, nor of one that cannot be."""
+    entries = [(NOTES, Entry(update, "ann")) for update in [*typing(7, "hello"), *damage]]
+    store = MemoryStore()
+    await store.append(entries)
+    compactor_ = Compactor(store, Sandbox(), Clock(), CompactionPolicy(rows=3))
+    compactor_.loaded(NOTES, await store.load(NOTES))
+
+    compactor_.closed(NOTES)
+    assert [NOTES] == compactor_.due()
+    await compactor_.compact(NOTES)
+
+    assert {} == compactor_._tallies
+
+
+async def test_of_a_document_that_could_not_be_opened_nothing_is_kept() -> None:
+    """C8: it may have been compacted meanwhile."""
+    compactor_ = compactor(Clock())
+
+    await compactor_.compact(NOTES)
+
+    assert {} == compactor_._tallies
+
+
+async def test_an_open_document_is_kept_account_of_after_it_was_compacted() -> None:
+    """C3, C8: also if it was closed for a moment."""
+    compactor_ = compactor(Clock(), rows=3, interval_seconds=0)
+    compactor_.grew(rows(3, size=10))
+    compactor_.closed(NOTES)
+    compactor_.loaded(NOTES, [])
+
+    await compactor_.compact(NOTES)
+    compactor_.grew(rows(3, size=10))
+
+    assert [NOTES] == compactor_.due()
+
+
 async def test_compacting_a_store_leaves_one_row_that_says_all() -> None:
     """C1, C2."""
     store, clock = MemoryStore(), Clock()

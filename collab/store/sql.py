@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Dialect, make_url
 from sqlalchemy.engine import URL
@@ -26,8 +26,8 @@ from collab.store.tables import history
 
 T = TypeVar("T")
 
-# A name costs up to a kilobyte, and one that was forgotten costs one statement.
-_KNOWN_LIMIT = 16_384
+KNOWN_LIMIT: Final = 16_384
+"""Names that a store remembers: one costs up to a kilobyte, and one that was forgotten costs one statement."""
 
 
 class Database(Protocol):
@@ -155,7 +155,7 @@ class SqlStore(Store, Archive):
     async def _append_new(self, batch: Sequence[tuple[DocumentId, Entry]], write: Callable[[Connection], None]) -> None:
         await self._database.write(write)
         self._known.update(document for document, _ in batch)
-        if len(self._known) > _KNOWN_LIMIT:
+        if len(self._known) > KNOWN_LIMIT:
             self._known.clear()
 
     def _write(self, batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:

@@ -30,7 +30,7 @@ from collab.errors import CollabError, DamagedError, DiskFailedError, MalformedE
 from collab.fair_queue import FairQueue
 from collab.sandbox import Sandbox
 from collab.store.base import LogRow, RowKind, Store, contents_of
-from collab.store.compaction import Compactor
+from collab.store.compaction import UPDATES_AT_ONCE, Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.trial import carry_out
 
@@ -167,8 +167,9 @@ class Hub:
 
     async def _load(self, document: DocumentId) -> Replica:
         """Return a document as the log has it (H2)."""
-        rows = await self._store.load(document)
-        if sum(len(row.data) for row in rows if row.kind is RowKind.UPDATE) > SLOW_LOAD_BYTES:
+        rows = await self._store.load(document, UPDATES_AT_ONCE)
+        updates = [len(row.data) for row in rows if row.kind is RowKind.UPDATE]
+        if sum(updates) > SLOW_LOAD_BYTES or len(updates) == UPDATES_AT_ONCE:
             await self._compactor.compact(document)
             rows = await self._store.load(document)
         try:

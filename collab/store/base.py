@@ -37,6 +37,10 @@ class LogRow:
     survey: bytes | None = None
     """Of a snapshot: what `core.survey` tells of it. Of an update: None."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The loop waits while rows are handed to another process, and as dataclasses does it takes four times as long.
+        return LogRow, (self.id, self.kind, self.data, self.author, self.created_at, self.survey)
+
 
 def contents_of(rows: Sequence[LogRow]) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Return the snapshots among rows, the updates, and what was kept beside the snapshots."""
@@ -98,8 +102,11 @@ class Store(Protocol):
     async def create(self, document: DocumentId, entry: Entry) -> bool:
         """Create a document with its first row in one transaction; False, and nothing done, if it is there already."""
 
-    async def load(self, document: DocumentId) -> Sequence[LogRow]:
-        """Return every row of a document by ascending id, from one SELECT; empty if there is none."""
+    async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
+        """Return every row of a document by ascending id, from one SELECT; empty if there is none.
+
+        With `most_updates`, only so many of its updates, those with the lowest ids.
+        """
 
     async def compact(self, compaction: Compaction) -> bool:
         """Replace rows in one transaction; False, and nothing changed, if any of them is gone already."""

@@ -54,9 +54,11 @@ class MemoryStore(Store, Archive):
         await self.append([(document, entry)])
         return True
 
-    async def load(self, document: DocumentId) -> Sequence[LogRow]:
+    async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
         self._insist_on_open()
-        return tuple(self._find(document).rows.values())
+        rows = self._find(document).rows.values()
+        beyond = {row.id for row in [row for row in rows if row.kind is RowKind.UPDATE][most_updates:]}
+        return tuple(row for row in rows if most_updates is None or row.id not in beyond)
 
     async def compact(self, compaction: Compaction) -> bool:
         self._insist_on_open()

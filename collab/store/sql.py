@@ -113,8 +113,8 @@ class SqlStore(Store, Archive):
     async def create(self, document: DocumentId, entry: Entry) -> bool:
         return await self._database.write(partial(seeding.create, self._append_sql, document, entry, self._clock()))
 
-    async def load(self, document: DocumentId) -> Sequence[LogRow]:
-        return await self._read(document, statements.load)
+    async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
+        return await self._read(document, partial(statements.load, most_updates))
 
     async def compact(self, compaction: Compaction) -> bool:
         def write(connection: Connection) -> None:

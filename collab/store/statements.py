@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import Connection, Dialect, Table, case, delete, func, insert, select, text
+from sqlalchemy import Connection, Dialect, Table, case, delete, func, insert, or_, select, text
 
 from collab.core.ports import DocumentId, Entry
 from collab.store import history
@@ -66,14 +66,23 @@ def append(sql: str, batch: Sequence[tuple[DocumentId, Entry]], now: float, conn
         connection.execute(_CLAIM, sorted(claims, key=itemgetter("name", "client")))
 
 
-def load(document: DocumentId, connection: Connection) -> list[LogRow]:
-    """Return the rows of a document by ascending id."""
+def load(most_updates: int | None, document: DocumentId, connection: Connection) -> list[LogRow]:
+    """Return the rows of a document by ascending id, of its updates only so many."""
     query = (
         select(log.c.id, log.c.kind, log.c.data, log.c.author, log.c.created_at, log.c.survey)
         .join_from(log, documents)
         .where(documents.c.name == document)
         .order_by(log.c.id)
     )
+    if most_updates is not None:
+        updates = (
+            select(log.c.id)
+            .join_from(log, documents)
+            .where(documents.c.name == document, log.c.kind == RowKind.UPDATE)
+            .order_by(log.c.id)
+            .limit(most_updates)
+        )
+        query = query.where(or_(log.c.kind != RowKind.UPDATE, log.c.id.in_(updates)))
     return [LogRow(number, RowKind(kind), *rest) for number, kind, *rest in connection.execute(query)]
 
 

@@ -138,6 +138,20 @@ async def test_an_empty_batch_is_nothing(store: AnyStore) -> None:
     assert await store.describe(NOTES) is None
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"), [(0, [b"all"]), (2, [b"2", b"3", b"all"]), (9, [b"2", b"3", b"4", b"all"])]
+)
+async def test_loading_some_of_the_updates(store: AnyStore, most: int, expected: list[bytes]) -> None:
+    """S1: the oldest, and every snapshot, wherever it stands."""
+    first, *_ = await write(store, b"1", b"2", b"3", b"4")
+    await write(store, b"other", document=PLANS)
+    await store.compact(compaction([first]))
+
+    assert [b"2", b"3", b"all"] == [row.data for row in await store.load(NOTES, 2)]
+    assert [b"2", b"3", b"4", b"all"] == [row.data for row in await store.load(NOTES, 3)]
+    assert [b"all"] == [row.data for row in await store.load(NOTES, 0)]
+
+
 async def test_compaction_replaces_what_it_read(store: AnyStore, clock: Clock) -> None:
     """S4: one snapshot stands for the rows that it names."""
     rows = await write(store, b"1", b"2")

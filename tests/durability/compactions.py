@@ -81,9 +81,9 @@ class Unhurried(CompactedStore):
     async def create(self, document: DocumentId, entry: Entry) -> bool:
         return await self._store.create(document, entry)
 
-    async def load(self, document: DocumentId) -> Sequence[LogRow]:
+    async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
         await _idle(self._random)
-        rows = await self._store.load(document)
+        rows = await self._store.load(document, most_updates)
         await _idle(self._random)
         return rows
 

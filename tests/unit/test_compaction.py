@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, TypeVarTuple
 
 import pytest
 
@@ -22,6 +23,9 @@ from collab.store.history import unpack
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
 from tests.support.members import deleted, typed, typing
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 NOTES = DocumentId("notes")
 
@@ -107,7 +111,7 @@ def test_a_snapshot_that_lacks_something_is_thrown_away() -> None:
     replica = load(rows)
 
     with pytest.raises(UnprovenError):
-        compaction._prove(NOTES, load(rows[:1]), replica, rows)
+        compaction._prove(NOTES, load(rows[:1]), replica, [(row, read(row.data)) for row in rows])
 
 
 def test_the_first_segment_holds_every_update_and_can_be_started_from() -> None:
@@ -263,6 +267,70 @@ async def test_compacting_a_store_leaves_one_row_that_says_all() -> None:
     assert RowKind.SNAPSHOT is row.kind
     assert before == load([row]).digest()
     assert not await compactor_.compact(NOTES)
+
+
+class Watched(Sandbox):
+    """Does everything in this process, and keeps how many rows it got each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[int] = []
+
+    async def run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        taken: tuple[Any, ...] = arguments
+        self.rows.append(len(taken[1]))
+        return function(*arguments)
+
+
+async def stored(updates: Sequence[bytes]) -> MemoryStore:
+    store = MemoryStore()
+    await store.append([(NOTES, Entry(update, "ann")) for update in updates])
+    return store
+
+
+async def test_a_long_log_is_compacted_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C9, C4: one snapshot is left, and all that was replaced is in the history."""
+    monkeypatch.setattr(compaction, "UPDATES_AT_ONCE", 4)
+    store, sandbox = await stored(typing(7, "hello world")), Watched()
+    before = await store.load(NOTES)
+    compactor_ = Compactor(store, sandbox, Clock())
+    compactor_.loaded(NOTES, before)
+
+    assert await compactor_.compact(NOTES)
+
+    assert [4, 5, 4] == sandbox.rows
+    (row,) = await store.load(NOTES)
+    assert load(before).digest() == load([row]).digest()
+    segments = [unpack(segment.data) for segment in await store.segments(NOTES)]
+    assert list(before) == [row for rows in segments for row in rows if row.kind is RowKind.UPDATE]
+    assert 0 == compactor_._tallies[NOTES].rows
+
+
+async def test_what_waits_in_front_of_a_long_log_does_not_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C9, C1: then all of it is read together."""
+    monkeypatch.setattr(compaction, "UPDATES_AT_ONCE", 4)
+    first, *others = typing(7, "hello world")
+    store = await stored([*others, first])
+
+    assert await Compactor(store, Watched(), Clock()).compact(NOTES)
+
+    assert 1 == len(await store.load(NOTES))
+
+
+async def test_whoever_is_slower_at_a_long_log_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C9, S6: another compactor goes on."""
+
+    class Taken(MemoryStore):
+        async def compact(self, compaction: Compaction) -> bool:
+            return False
+
+    monkeypatch.setattr(compaction, "UPDATES_AT_ONCE", 4)
+    store, sandbox = Taken(), Watched()
+    await store.append([(NOTES, Entry(update, "ann")) for update in typing(7, "hello world")])
+
+    assert not await Compactor(store, sandbox, Clock()).compact(NOTES)
+
+    assert [4] == sandbox.rows
 
 
 async def test_what_is_appended_is_compacted_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

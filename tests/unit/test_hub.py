@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from collab import hub
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.expense import STEPS_AT_A_STRETCH
@@ -22,12 +23,13 @@ from collab.errors import CollabError, DamagedError, UnavailableError
 from collab.hub import Hub, HubLimits
 from collab.relay.null import NullRelay
 from collab.sandbox import Sandbox
+from collab.store import compaction
 from collab.store.base import Compaction, LogRow
 from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
 from tests.support.hostile import text, update
-from tests.support.members import Member, typed
+from tests.support.members import Member, typed, typing
 from tests.support.room_kit import RecordingSink
 from tests.support.view import text_of
 
@@ -41,16 +43,19 @@ class SlowStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.loads = 0
+        self.most_rows = 0
         self.open = asyncio.Event()
         self.open.set()
         self.failure: CollabError | None = None
 
-    async def load(self, document: DocumentId) -> Sequence[LogRow]:
+    async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
         self.loads += 1
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
-        return await super().load(document)
+        rows = await super().load(document, most_updates)
+        self.most_rows = max(self.most_rows, len(rows))
+        return rows
 
 
 @dataclass
@@ -94,6 +99,20 @@ async def test_a_room_is_opened_once_however_many_ask() -> None:
 
         assert 1 == len(set(map(id, rooms)))
         assert 1 == process.store.loads
+
+
+async def test_a_long_log_is_compacted_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H2, C9: nothing is read as a whole that is longer than one compaction takes."""
+    monkeypatch.setattr(hub, "UPDATES_AT_ONCE", 4)
+    monkeypatch.setattr(compaction, "UPDATES_AT_ONCE", 4)
+    async with running() as process:
+        await process.store.append([(NOTES, Entry(update, "ann")) for update in typing(7, "hello world")])
+
+        room = await process.hub.open(NOTES)
+
+        assert "hello world" == text_of(room.state()[0], "t")
+        assert 4 + 1 == process.store.most_rows
+        assert 1 == len(await process.store.load(NOTES))
 
 
 async def test_who_gives_up_waiting_takes_the_room_from_nobody() -> None:
@@ -309,7 +328,7 @@ async def test_an_unexpected_failure_to_open_is_an_answer_too() -> None:
     """H3, H4: nobody waits for ever."""
 
     class Broken(SlowStore):
-        async def load(self, document: DocumentId) -> Sequence[LogRow]:
+        async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
             raise RuntimeError("a bug")
 
     async with running(Broken()) as process:
@@ -323,8 +342,8 @@ async def test_an_unexpected_failure_to_open_is_an_answer_too() -> None:
 class LateStore(SlowStore):
     """A store whose loads have read their rows when they wait for the test."""
 
-    async def load(self, document: DocumentId) -> Sequence[LogRow]:
-        rows = await MemoryStore.load(self, document)
+    async def load(self, document: DocumentId, most_updates: int | None = None) -> Sequence[LogRow]:
+        rows = await MemoryStore.load(self, document, most_updates)
         self.loads += 1
         await self.open.wait()
         return rows

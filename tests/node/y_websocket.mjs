@@ -94,6 +94,19 @@ const scenarios = {
     })
   },
 
+  /** Somebody types faster than anybody can, a character an update. */
+  async burst (url, { name, text }) {
+    const [ann, bob] = [await joinSynced(url, name), await joinSynced(url, name)]
+    for (let at = 0; at < text.length; at++) ann.text.insert(at, text[at])
+    await until(() => bob.text.length === text.length, 'all to arrive', 90)
+    return bob.text.toString()
+  },
+
+  /** Somebody comes in and reads. */
+  async read (url, { name }) {
+    return (await joinSynced(url, name)).text.toString()
+  },
+
   /** A name leads to one document, whether its segments come encoded or as the provider sends them by itself. */
   async documentNames (url, { names }) {
     const texts = {}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import pytest
 
+from collab.core.document import Document
 from collab.core.inspection import read
 from collab.core.merging import merge
 from collab.core.ports import DocumentId, Entry
@@ -23,11 +24,17 @@ from collab.store.history import unpack
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
 from tests.support.members import deleted, typed, typing
+from tests.support.work import peak_bytes
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 NOTES = DocumentId("notes")
+
+BURST_TENS: Final = 2_000
+"""Ten keystrokes each. In the rows of a room they take 5 MB, all at once 240, and twice as many four times that."""
+
+MOST_BURST_BYTES: Final = 40 << 20
 
 
 def rows_of(updates: Sequence[bytes], first_id: int = 1) -> list[LogRow]:
@@ -331,6 +338,27 @@ async def test_whoever_is_slower_at_a_long_log_stops(monkeypatch: pytest.MonkeyP
     assert not await Compactor(store, sandbox, Clock()).compact(NOTES)
 
     assert [4] == sandbox.rows
+
+
+async def test_a_burst_takes_memory_in_proportion() -> None:
+    """C10: rows as a room writes them, 250 keystrokes each."""
+    keystrokes = typing(7, "abcdefghij" * BURST_TENS)
+    rows = rows_of([merge(keystrokes[at : at + 250]) for at in range(0, len(keystrokes), 250)])
+
+    assert await peak_bytes(compacted, NOTES, rows, True) < MOST_BURST_BYTES
+
+
+async def test_a_burst_that_is_applied_at_once_is_noticed() -> None:
+    """C10: pycrdt joins neighbours in quadratic time and memory, so the check above can fail."""
+    update = merge(typing(7, "abcdefghij" * BURST_TENS))
+
+    assert await peak_bytes(apply_at_once, update) > 4 * MOST_BURST_BYTES
+
+
+def apply_at_once(update: bytes) -> None:
+    document = Document()
+    document.apply(update)
+    document.commit()
 
 
 async def test_what_is_appended_is_compacted_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

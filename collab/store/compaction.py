@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -77,6 +77,8 @@ class _Tally:
     compacted_at: float = float("-inf")
     closed: bool = False
     """Whether it is kept only until the document has been compacted."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whoever compacts the document has it: two at once would do every part twice, and one of them in vain."""
 
     def count(self, compaction: Compaction, rows: Sequence[LogRow]) -> None:
         """Take note that some of these rows were replaced."""
@@ -162,13 +164,14 @@ class Compactor:
         tally = self._tallies.setdefault(document, _Tally(closed=True))
         tally.compacted_at = self._clock()
         try:
-            any_replaced = await self._compact(document, tally)
+            async with tally.turn:
+                any_replaced = await self._compact(document, tally)
         except UncompactedError as error:
             log.error("a document was not compacted", document=document, error=str(error))
             any_replaced = False
-        if tally.closed:
+        if tally.closed and self._tallies.get(document) is tally:
             # Also if it could not be: whoever opens it next has it tried again.
-            self._tallies.pop(document, None)
+            del self._tallies[document]
         return any_replaced
 
     async def _compact(self, document: DocumentId, tally: _Tally) -> bool:

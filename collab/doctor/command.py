@@ -14,8 +14,10 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from collab.doctor.database import Database
 from collab.doctor.report import as_json, lines, surgery_lines
 from collab.doctor.rounds import Doctor
+from collab.doctor.sqlite import SqliteFile
 from collab.errors import ConfigurationError
 from collab.sandbox import Sandbox
 
@@ -39,11 +41,11 @@ def run(database_url: str, names: Sequence[str], *, repair: bool, as_json_object
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    return asyncio.run(_run(sqlite_file(database_url), names, repair=repair, as_json_object=as_json_object))
+    return asyncio.run(_run(database_at(database_url), names, repair=repair, as_json_object=as_json_object))
 
 
-async def _run(path: Path, names: Sequence[str], *, repair: bool, as_json_object: bool) -> int:
-    doctor = Doctor(path, names, Sandbox(seconds=SECONDS), TerminalProgress(sys.stderr))
+async def _run(database: Database, names: Sequence[str], *, repair: bool, as_json_object: bool) -> int:
+    doctor = Doctor(database, names, Sandbox(seconds=SECONDS), TerminalProgress(sys.stderr))
     report = await doctor.look()
     surgery = None
     if repair and not report.well:
@@ -57,8 +59,8 @@ async def _run(path: Path, names: Sequence[str], *, repair: bool, as_json_object
     return 0 if report.well else DAMAGED
 
 
-def sqlite_file(database_url: str) -> Path:
-    """Return the file of a database's URL.
+def database_at(database_url: str) -> Database:
+    """Return the database behind a URL, which nobody has opened yet.
 
     Raises:
         ConfigurationError: there is none behind it.
@@ -70,7 +72,7 @@ def sqlite_file(database_url: str) -> Path:
         raise ConfigurationError("the database's URL cannot be read; one looks like sqlite:///collab.db") from error
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         raise ConfigurationError(f"collab doctor looks at SQLite files, not at {url.drivername!r}")
-    return Path(str(url.database)).resolve()
+    return SqliteFile(Path(str(url.database)).resolve())
 
 
 class TerminalProgress:

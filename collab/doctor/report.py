@@ -49,7 +49,7 @@ class Report:
     database: str
     revision: str
     problems: list[str]
-    """Of the file itself: pages, indexes, rows without a document."""
+    """Of the database itself: its file, its tables, rows without a document."""
     documents: int = 0
     rows: int = 0
     bytes: int = 0
@@ -80,13 +80,15 @@ class Surgery:
     adopted: list[str] = field(default_factory=list)
     """Names that documents got whose own are lost."""
     treatments: list[Treatment] = field(default_factory=list)
+    untreated: dict[str, str] = field(default_factory=dict)
+    """Documents that are as they were, each with the reason."""
 
 
 def lines(report: Report) -> Iterator[str]:
     """Yield what a round found, for people."""
     if report.revision != migrate.HEAD:
         yield f"its tables have revision {report.revision}: the next start brings them to {migrate.HEAD}"
-    yield from _some([f"the file: {problem}" for problem in report.problems])
+    yield from _some([f"the database: {problem}" for problem in report.problems])
     for case in report.damaged:
         yield f"{case.document}: damaged"
         yield from _some([f"  {describe(damage)}" for damage in case.examination.damaged])
@@ -94,7 +96,7 @@ def lines(report: Report) -> Iterator[str]:
     yield (
         f"{count(report.documents, 'document')}, {count(report.rows, 'row')}, {count(report.bytes, 'byte')}: "
         + ("no damage" if report.well else f"{count(len(report.damaged), 'document')} damaged")
-        + (", and the file itself" if report.problems else "")
+        + (", and the database itself" if report.problems else "")
     )
 
 
@@ -115,6 +117,8 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
             yield "  nothing of it could be read: it is empty until somebody connects who still has it"
         if treatment.outcome.waiting_rows:
             yield f"  {waits(treatment.outcome)}"
+    for name, reason in surgery.untreated.items():
+        yield f"{name}: not repaired: {reason}"
 
 
 def describe(damage: Damage) -> str:
@@ -158,6 +162,7 @@ def as_json(report: Report, surgery: Surgery | None) -> str:
             "lost": surgery.salvaged.lost if surgery.salvaged else {},
             "adopted": surgery.adopted,
             "documents": [asdict(treatment) for treatment in surgery.treatments],
+            "untreated": surgery.untreated,
         }
     return json.dumps(found, indent=2)
 

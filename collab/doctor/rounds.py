@@ -1,7 +1,7 @@
 """A round through all documents of a database: looking at each, and treating those that are damaged.
 
 Not for: what is wrong with one document (`examination`), or for saying it (`report`). Looking never writes.
-Treating holds the database's lock, so no server runs meanwhile (D8).
+How a database is opened is its own affair (`database`).
 """
 
 from __future__ import annotations
@@ -9,21 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy.exc import DatabaseError
-
+from collab.doctor.database import Database, Treating
 from collab.doctor.examination import Examination, examine, prescribe
 from collab.doctor.report import Case, Report, Surgery, Treatment
 from collab.errors import CollabError, ConfigurationError
 from collab.sandbox import Sandbox
 from collab.store import census
 from collab.store.census import LOG, Damage, Listed, Readable, Record
-from collab.store.readonly import ReadOnlySqlite, too_broken
 from collab.store.repair import adopt, carry_out
-from collab.store.salvage import salvage
-from collab.store.sqlite import SqliteDatabase, locked
 
 
 class Progress(Protocol):
@@ -40,11 +35,11 @@ class Progress(Protocol):
 
 
 class Doctor:
-    """Looks after one SQLite file."""
+    """Looks after one database."""
 
-    def __init__(self, path: Path, names: Sequence[str], sandbox: Sandbox, progress: Progress) -> None:
+    def __init__(self, database: Database, names: Sequence[str], sandbox: Sandbox, progress: Progress) -> None:
         """Look at the named documents only, if there are names; replay them in `sandbox`."""
-        self._path = path
+        self._database = database
         self._names = names
         self._sandbox = sandbox
         self._progress = progress
@@ -55,39 +50,28 @@ class Doctor:
         Raises:
             StartupError: the database cannot be read, or there is no such document.
         """
-        with ReadOnlySqlite(self._path) as file:
-            self._progress.say("checking the file")
-            report = Report(str(self._path), file.revision, [*file.integrity(), *file.orphans()])
-            async for listed in self._documents(file):
-                report.add(await self._examine(file, listed))
+        async with self._database.looking() as looking:
+            self._progress.say("checking the database")
+            report = Report(self._database.name, looking.revision, await looking.problems())
+            async for listed in self._documents(looking):
+                report.add(await self._examine(looking, listed))
         return report
 
     async def treat(self) -> Surgery:
-        """Repair whatever is wrong, as far as it can be (D5 to D8).
+        """Repair whatever is wrong, as far as it can be (D5 to D9).
 
         Raises:
             StartupError: the database cannot be repaired, or is in use.
         """
-        surgery = Surgery()
-        with locked(self._path, alone=True):
-            with ReadOnlySqlite(self._path) as file:
-                sound = not file.integrity()
-            if not sound:
-                surgery.salvaged = salvage(self._path, self._progress.say)
-        database = await SqliteDatabase.open(self._path, processes=1, lock_timeout_seconds=5)
-        try:
-            surgery.adopted += await database.write(partial(adopt, time.time()))
-            with ReadOnlySqlite(self._path) as file:
-                async for listed in self._documents(file):
-                    treatment = await self._treat(file, database, listed)
-                    if treatment is not None:
-                        surgery.treatments.append(treatment)
-        finally:
-            await database.close()
+        async with self._database.treating(self._progress.say) as treating:
+            surgery = Surgery(treating.salvaged)
+            surgery.adopted += await treating.write(partial(adopt, time.time()))
+            async for listed in self._documents(treating):
+                await self._treat(treating, listed, surgery)
         return surgery
 
-    async def _examine(self, file: Readable, listed: Listed) -> Case:
-        record = await file.read(partial(census.read_record, listed.id))
+    async def _examine(self, database: Readable, listed: Listed) -> Case:
+        record = await database.read(partial(census.read_record, listed.id))
         try:
             examination = await self._sandbox.run(examine, record)
         except CollabError as error:
@@ -96,41 +80,39 @@ class Doctor:
             examination = Examination((*record.unreadable, damage), 0, 0, empty=False)
         return Case(listed.name, len(record.rows), _size(record), examination)
 
-    async def _treat(self, file: Readable, database: SqliteDatabase, listed: Listed) -> Treatment | None:
-        record = await file.read(partial(census.read_record, listed.id))
+    async def _treat(self, treating: Treating, listed: Listed, surgery: Surgery) -> None:
+        record = await treating.read(partial(census.read_record, listed.id))
         try:
             prescribed = await self._sandbox.run(prescribe, listed.id, record)
             if prescribed is None:
-                return None
-            repair, outcome = prescribed
-            await database.write(partial(carry_out, repair, time.time()))
-        except CollabError as error:
-            self._progress.say(f"{listed.name}: not repaired: {error}")
-            return None
-        return Treatment(listed.name, repair.aside, sum(len(data) for data, _ in repair.added), outcome)
-
-    async def _documents(self, file: ReadOnlySqlite) -> AsyncIterator[Listed]:
-        """Yield the documents to look at, and count them."""
-        try:
-            if self._names:
-                self._progress.begin(len(self._names))
-                for name in self._names:
-                    yield await _named(file, name)
-                    self._progress.step()
                 return
-            self._progress.begin(await file.read(census.count_documents))
-            last = 0
-            while page := await file.read(partial(census.list_documents, last)):
-                for listed in page:
-                    yield listed
-                    self._progress.step()
-                last = page[-1].id
-        except DatabaseError as error:
-            raise too_broken(self._path) from error
+            repair, outcome = prescribed
+            await treating.write(partial(carry_out, repair, time.time()))
+        except CollabError as error:
+            surgery.untreated[listed.name] = str(error)
+            return
+        recovered = sum(len(data) for data, _ in repair.added)
+        surgery.treatments.append(Treatment(listed.name, repair.aside, recovered, outcome))
+
+    async def _documents(self, database: Readable) -> AsyncIterator[Listed]:
+        """Yield the documents to look at, and count them."""
+        if self._names:
+            self._progress.begin(len(self._names))
+            for name in self._names:
+                yield await _named(database, name)
+                self._progress.step()
+            return
+        self._progress.begin(await database.read(census.count_documents))
+        last = 0
+        while page := await database.read(partial(census.list_documents, last)):
+            for listed in page:
+                yield listed
+                self._progress.step()
+            last = page[-1].id
 
 
-async def _named(file: Readable, name: str) -> Listed:
-    listed = await file.read(partial(census.find_document, name))
+async def _named(database: Readable, name: str) -> Listed:
+    listed = await database.read(partial(census.find_document, name))
     if listed is None:
         raise ConfigurationError(f"there is no document {name!r}")
     return listed

@@ -72,7 +72,7 @@ class ReadOnlySqlite:
 
         Raises:
             UnavailableError: the database is locked, or out of reach.
-            DatabaseError: it is damaged.
+            DatabaseUnusableError: it is damaged, and `work` does not go around that.
         """
         try:
             with self._connection.begin() as transaction:
@@ -82,7 +82,11 @@ class ReadOnlySqlite:
                     # SQLite does not even commit nothing once it has met a damaged page.
                     transaction.rollback()
         except DBAPIError as error:
-            raise explain(error.orig, self.path) or error from error
+            raise explain(error.orig, self.path) or unusable(error.orig, self.path) from error
+
+    async def problems(self) -> list[str]:
+        """Return what is wrong with the file itself, and which rows belong to no document."""
+        return [*self.integrity(), *self.orphans()]
 
     def integrity(self) -> list[str]:
         """Return what SQLite finds wrong with the file's pages, indexes and constraints."""

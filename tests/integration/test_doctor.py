@@ -19,6 +19,7 @@ from collab.core.ports import DocumentId
 from collab.core.replica import Replica
 from collab.doctor.report import Report, Surgery
 from collab.doctor.rounds import Doctor
+from collab.doctor.sqlite import SqliteFile
 from collab.errors import ConfigurationError, DatabaseTooNewError, DatabaseUnusableError
 from collab.hub import readable_of
 from collab.sandbox import Sandbox
@@ -59,7 +60,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def doctor(path: Path, *names: str, seconds: float = 30) -> Doctor:
-    return Doctor(path, names, Sandbox(seconds=seconds), Quiet())
+    return Doctor(SqliteFile(path), names, Sandbox(seconds=seconds), Quiet())
 
 
 async def look(path: Path, *names: str) -> Report:

@@ -151,12 +151,13 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Look for damage in what is stored; exit with 0 if there is none. Without --repair nothing is changed."""
-    from collab.doctor.command import run
+    from collab.doctor.command import database_at, run
 
     with _explained():
         settings = _settings(data=data, database=database)
         try:
-            code = run(settings.database_url, documents or [], repair=repair, as_json_object=as_json)
+            found = database_at(settings.database_url, allow_unsafe_commits=settings.allow_unsafe_commits)
+            code = run(found, documents or [], repair=repair, as_json_object=as_json)
         except StartupError:
             raise
         except CollabError as error:

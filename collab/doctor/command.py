@@ -7,19 +7,16 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final, TextIO
 
 import structlog
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from collab.doctor.database import Database
 from collab.doctor.report import as_json, lines, surgery_lines
 from collab.doctor.rounds import Doctor
 from collab.doctor.sqlite import SqliteFile
-from collab.errors import ConfigurationError
 from collab.sandbox import Sandbox
+from collab.store.sql import needing_driver, parsed_url, path_of
 
 SECONDS: Final = 120.0
 """For one document. The largest that we know takes two."""
@@ -31,7 +28,7 @@ QUIET_SECONDS: Final = 10.0
 """Between two lines of progress, where there is no terminal to write over."""
 
 
-def run(database_url: str, names: Sequence[str], *, repair: bool, as_json_object: bool) -> int:
+def run(database: Database, names: Sequence[str], *, repair: bool, as_json_object: bool) -> int:
     """Look at a database, repair it if asked to, print what there is to say; return the exit code.
 
     Raises:
@@ -41,7 +38,7 @@ def run(database_url: str, names: Sequence[str], *, repair: bool, as_json_object
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    return asyncio.run(_run(database_at(database_url), names, repair=repair, as_json_object=as_json_object))
+    return asyncio.run(_run(database, names, repair=repair, as_json_object=as_json_object))
 
 
 async def _run(database: Database, names: Sequence[str], *, repair: bool, as_json_object: bool) -> int:
@@ -59,20 +56,18 @@ async def _run(database: Database, names: Sequence[str], *, repair: bool, as_jso
     return 0 if report.well else DAMAGED
 
 
-def database_at(database_url: str) -> Database:
+def database_at(url: str, *, allow_unsafe_commits: bool) -> Database:
     """Return the database behind a URL, which nobody has opened yet.
 
     Raises:
         ConfigurationError: there is none behind it.
     """
-    try:
-        url = make_url(database_url)
-    except ArgumentError as error:
-        # Not quoted: it may hold a password.
-        raise ConfigurationError("the database's URL cannot be read; one looks like sqlite:///collab.db") from error
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        raise ConfigurationError(f"collab doctor looks at SQLite files, not at {url.drivername!r}")
-    return SqliteFile(Path(str(url.database)).resolve())
+    parsed = parsed_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return SqliteFile(path_of(parsed).resolve())
+    with needing_driver():
+        from collab.doctor.postgres import PostgresTables
+    return PostgresTables(url, allow_unsafe_commits=allow_unsafe_commits)
 
 
 class TerminalProgress:

@@ -82,6 +82,10 @@ class Doctor:
 
     async def _treat(self, treating: Treating, listed: Listed, surgery: Surgery) -> None:
         record = await treating.read(partial(census.read_record, listed.id))
+        if record.unreadable:
+            # What can't be read can't be moved either, and history would be put in again each time (D10).
+            surgery.untreated[listed.name] = f"the database itself cannot read it: {record.unreadable[0].reason}"
+            return
         try:
             prescribed = await self._sandbox.run(prescribe, listed.id, record)
             if prescribed is None:

@@ -12,10 +12,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Column, Connection, Integer, LargeBinary, Select, Table, cast, func, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    cast,
+    func,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
 
-from collab.store.tables import documents, history, log
+from collab.store.tables import documents, history, log, metadata
 
 T = TypeVar("T")
 
@@ -23,6 +35,10 @@ LOG: Final = "log"
 HISTORY: Final = "history"
 PAGE: Final = 500
 """Documents in one reading."""
+MAX_ORPHANS: Final = 20
+
+_BELONGING: Final = tuple(table for table in metadata.sorted_tables if "document_id" in table.c)
+"""The tables whose rows belong to a document."""
 
 
 class Readable(Protocol):
@@ -101,6 +117,33 @@ def count_documents(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(documents)).scalar_one()
 
 
+def orphans(connection: Connection) -> list[str]:
+    """Return which rows belong to a document that is missing, at most MAX_ORPHANS of a table."""
+    found = []
+    # An older release had fewer.
+    present = inspect(connection).get_table_names()
+    for table in (table for table in _BELONGING if table.name in present):
+        id = table.primary_key.columns.values()[-1]
+        try:
+            rows = _fetch(connection, select(id).where(_is_orphan(table)).order_by(id).limit(MAX_ORPHANS))
+        except DBAPIError as error:
+            found.append(f"the table {table.name} cannot be read whole: {_insist_on_damage(error)}")
+        else:
+            found += [f"row {number} of {table.name} belongs to a document that is missing" for (number,) in rows]
+    return found
+
+
+def missing_documents(connection: Connection) -> set[int]:
+    """Return the ids of documents that are missing and have rows, as far as these can be read."""
+    ids = set[int]()
+    for table in _BELONGING:
+        try:
+            ids.update(*_fetch(connection, select(table.c.document_id).where(_is_orphan(table)).distinct()))
+        except DBAPIError as error:
+            _insist_on_damage(error)
+    return ids
+
+
 def read_record(document: int, connection: Connection) -> Record:
     """Return what there is of a document."""
     unreadable: list[Damage] = []
@@ -126,28 +169,40 @@ def _read(
     id: Column[Any] = table.c.id
     query: Select[Any] = select(*columns).order_by(id)
     try:
-        return list(connection.execute(query.where(table.c.document_id == document)))
-    except DatabaseError as error:
+        return _fetch(connection, query.where(table.c.document_id == document))
+    except DBAPIError as error:
         _insist_on_damage(error)
     try:
         # The index has the ids, and stands on other pages than the rows.
-        ids = list(connection.scalars(select(id).where(table.c.document_id == document).order_by(id)))
-    except DatabaseError as error:
-        _insist_on_damage(error)
-        unreadable.append(Damage(table.name, None, f"rows that cannot be found: {error.orig}"))
+        ids = _fetch(connection, select(id).where(table.c.document_id == document).order_by(id))
+    except DBAPIError as error:
+        unreadable.append(Damage(table.name, None, f"rows that cannot be found: {_insist_on_damage(error)}"))
         return []
     found: list[Any] = []
-    for number in ids:
+    for (number,) in ids:
         try:
-            found += connection.execute(query.where(id == number))
-        except DatabaseError as error:
-            _insist_on_damage(error)
-            unreadable.append(Damage(table.name, number, str(error.orig)))
+            found += _fetch(connection, query.where(id == number))
+        except DBAPIError as error:
+            unreadable.append(Damage(table.name, number, _insist_on_damage(error)))
     return found
 
 
-def _insist_on_damage(error: DatabaseError) -> None:
-    """Raise anything but SQLite's word for a damaged file. A damaged PostgreSQL is its operator's to mend."""
+def _is_orphan(table: Table) -> ColumnElement[bool]:
+    return ~select(documents.c.id).where(documents.c.id == table.c.document_id).exists()
+
+
+def _fetch(connection: Connection, query: Select[Any]) -> list[Any]:
+    # A savepoint, since PostgreSQL ends a transaction at its first error.
+    with connection.begin_nested():
+        return list(connection.execute(query))
+
+
+def _insist_on_damage(error: DBAPIError) -> str:
+    """Return what the database says of its own damage; raise anything else."""
     code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is None or code & 0xFF != sqlite3.SQLITE_CORRUPT:
-        raise error
+    if code is not None and code & 0xFF == sqlite3.SQLITE_CORRUPT:
+        return str(error.orig)
+    # Class XX: "internal error, data corrupted, index corrupted". Its DETAIL might quote a row.
+    if str(getattr(error.orig, "sqlstate", "")).startswith("XX") and error.orig is not None:
+        return str(getattr(error.orig.__cause__, "args", ["damaged"])[0])
+    raise error

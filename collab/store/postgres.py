@@ -56,12 +56,12 @@ _log = structlog.get_logger(__name__)
 class PostgresDatabase:
     """Owns its connections. A lost one is replaced when it is needed next, so it heals with the server."""
 
-    def __init__(self, server: _Server, answer_seconds: float) -> None:
+    def __init__(self, server: Server, answer_seconds: float) -> None:
         """Connect when there is something to do. `open` is how a database is had."""
         self._server = server
         self._connect = partial(server.connect, answer_seconds)
-        self._writing = _engine(self._connect, pool_size=_WRITERS, max_overflow=0, pool_timeout=answer_seconds)
-        self._reading = _engine(
+        self._writing = engine_of(self._connect, pool_size=_WRITERS, max_overflow=0, pool_timeout=answer_seconds)
+        self._reading = engine_of(
             self._connect,
             pool_size=_READERS,
             max_overflow=0,
@@ -87,12 +87,12 @@ class PostgresDatabase:
             DatabaseUnusableError: it is not there, cannot be written to, belongs to another program, or
                 does not promise that what was committed is on disk.
         """
-        name = name_of(url)
-        server = _Server("postgresql://" + url.partition("://")[2], name, allow_unsafe_commits)
+        server = Server.at(url, allow_unsafe_commits=allow_unsafe_commits)
+        name = server.name
         # A migration takes as long as it takes.
-        starting = _engine(partial(server.connect, None), poolclass=NullPool)
+        starting = engine_of(partial(server.connect, None), poolclass=NullPool)
         try:
-            with _startup_errors(name):
+            with startup_errors(name):
                 async with starting.connect() as connection:
                     found = await connection.run_sync(_bring_up_to_date, name)
         finally:
@@ -176,12 +176,17 @@ class PostgresDatabase:
 
 
 @dataclass(frozen=True)
-class _Server:
+class Server:
     """Where a database is, and what it has to promise."""
 
     dsn: str
     name: str
     allow_unsafe_commits: bool
+
+    @classmethod
+    def at(cls, url: str, *, allow_unsafe_commits: bool) -> Self:
+        """Return the one behind a URL of ours, which asyncpg reads itself."""
+        return cls("postgresql://" + url.partition("://")[2], name_of(url), allow_unsafe_commits)
 
     async def connect(self, answer_seconds: float | None) -> Session:
         """Return a new session.
@@ -244,7 +249,8 @@ def name_of(url: str) -> str:
     return f"postgresql://{place}"
 
 
-def _engine(connect: Callable[[], Any], **options: Any) -> AsyncEngine:
+def engine_of(connect: Callable[[], Any], **options: Any) -> AsyncEngine:
+    """Return a pool of such sessions, without connecting yet."""
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
@@ -277,7 +283,7 @@ def _bring_up_to_date(connection: Connection, name: str) -> str:
 
 
 @contextmanager
-def _startup_errors(name: str) -> Iterator[None]:
+def startup_errors(name: str) -> Iterator[None]:
     """Turn whatever hinders opening into the one sentence that the operator reads."""
     try:
         yield

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, literal, null, s
 from collab.core.ports import DocumentId, Entry
 from collab.errors import CollabError
 from collab.store import statements
-from collab.store.census import HISTORY, LOG, Damage
+from collab.store.census import HISTORY, LOG, Damage, missing_documents
 from collab.store.tables import damaged, documents, history, log
 
 _TABLES = {LOG: log, HISTORY: history}
@@ -80,12 +80,8 @@ def adopt(now: float, connection: Connection) -> Sequence[str]:
 
     Such a document has a name of ours and a lineage of its own, since nobody knows what they were.
     """
-    owners = set[int]()
-    for table in (log, history):
-        known = select(documents.c.id).where(documents.c.id == table.c.document_id).exists()
-        owners.update(connection.scalars(select(table.c.document_id).where(~known).distinct()))
     names = []
-    for owner in sorted(owners):
+    for owner in sorted(missing_documents(connection)):
         name = f"recovered document {owner}"
         while connection.scalar(select(func.count()).where(documents.c.name == name)):
             name += "'"

@@ -7,7 +7,8 @@ that is the `Database`, one for each kind (`store/sqlite.py`, `store/postgres.py
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, Self, TypeVar
@@ -91,11 +92,11 @@ class SqlStore(Store, Archive):
             DatabaseTooNewError: a newer release has written to it.
             DatabaseUnusableError: it cannot be opened, is locked, or belongs to another program.
         """
-        parsed = _parsed(url)
+        parsed = parsed_url(url)
         database: Database
         if parsed.get_backend_name() == "sqlite":
             database = await SqliteDatabase.open(
-                _path(parsed), processes=processes, lock_timeout_seconds=lock_timeout_seconds
+                path_of(parsed), processes=processes, lock_timeout_seconds=lock_timeout_seconds
             )
         else:
             database = await _open_postgres(url, allow_unsafe_commits)
@@ -181,7 +182,12 @@ class _RowsMissingError(Exception):
 _POSTGRES = ("postgresql+asyncpg", "postgresql", "postgres")
 
 
-def _parsed(url: str) -> URL:
+def parsed_url(url: str) -> URL:
+    """Return a database's URL in parts: of SQLite or of PostgreSQL, whether there is a database behind it or not.
+
+    Raises:
+        ConfigurationError: there can be none.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
@@ -197,18 +203,29 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _path(url: URL) -> Path:
-    """Return the file of a URL of SQLite."""
+def path_of(url: URL) -> Path:
+    """Return the file of a URL of SQLite.
+
+    Raises:
+        ConfigurationError: it names none.
+    """
     if url.database in (None, "", ":memory:"):
         raise ConfigurationError(f"the database's URL {str(url)!r} names no file")
     return Path(str(url.database))
 
 
 async def _open_postgres(url: str, allow_unsafe_commits: bool) -> Database:
-    try:
+    with needing_driver():
         from collab.store.postgres import PostgresDatabase
+    return await PostgresDatabase.open(url, allow_unsafe_commits=allow_unsafe_commits)
+
+
+@contextmanager
+def needing_driver() -> Iterator[None]:
+    """Turn a missing driver of PostgreSQL, which is an extra, into the one sentence that the operator reads."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name != "asyncpg":
             raise
         raise ConfigurationError("PostgreSQL needs its driver: install the extra, collab-server[postgres]") from error
-    return await PostgresDatabase.open(url, allow_unsafe_commits=allow_unsafe_commits)

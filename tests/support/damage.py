@@ -1,4 +1,4 @@
-"""A SQLite database of ours, and the ways in which disks and bugs damage one.
+"""A database of ours, and the ways in which disks and bugs damage one.
 
 Not for: telling damage (`collab.doctor`). Everything here goes past the code under test, by SQL or by the bytes
 of the file.
@@ -25,8 +25,15 @@ _INTERIOR: Final = (2, 5)
 async def fill(
     path: Path, documents: Mapping[str, Sequence[bytes]], compacted: Mapping[str, int] | None = None
 ) -> None:
-    """Make a database of these updates, a row each; compact a document after so many of its rows."""
-    store = await SqlStore.open(f"sqlite:///{path}")
+    """Make a file of these updates, a row each; compact a document after so many of its rows."""
+    await fill_at(f"sqlite:///{path}", documents, compacted)
+
+
+async def fill_at(
+    url: str, documents: Mapping[str, Sequence[bytes]], compacted: Mapping[str, int] | None = None
+) -> None:
+    """Do so in any database."""
+    store = await SqlStore.open(url)
     for name, updates in documents.items():
         at = (compacted or {}).get(name, 0)
         if at:

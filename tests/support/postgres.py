@@ -32,6 +32,7 @@ PASSWORD: Final = "open:sesame/@%"
 """Of USER: whatever has a meaning in a URL."""
 _QUOTED_PASSWORD: Final = "open%3Asesame%2F%40%25"
 
+_PAGE_BYTES: Final = 8192
 _TEMPLATE: Final = "collab_template"
 
 # A commit is what it is for an operator, fsync and all; the rest is small, and starts quickly.
@@ -144,6 +145,18 @@ class PostgresServer:
             yield session
         finally:
             await session.close()
+
+    async def spoil(self, database: str, relation: str) -> None:
+        """Stop, overwrite a page in the middle of a table's or an index's file, and start; `relation` is SQL for it."""
+        place = await self.execute(f"SELECT pg_relation_filepath({relation})", database=database)
+        self.stop()
+        path = self.data / place
+        content = bytearray(path.read_bytes())
+        middle = len(content) // _PAGE_BYTES // 2 * _PAGE_BYTES
+        # A page of zeros would be an empty one.
+        content[middle : middle + _PAGE_BYTES] = b"\xff" * _PAGE_BYTES
+        path.write_bytes(content)
+        self.start()
 
     async def create_database(self, *, empty: bool = False) -> str:
         """Make a database of USER's, with this release's tables unless it is to be empty; return its name."""

@@ -108,7 +108,13 @@ class _Patient:
         keyframe = pack(rows) if any(damage.place == HISTORY for damage in aside) else None
         waiting = [row for row in rows if _is_unknown(row, after)]
         outcome = Examination((), len(waiting), sum(len(row.data) for row in waiting), not after.state)
-        return Repair(document, aside, tuple(added), keyframe), outcome
+        return Repair(document, self._seen(), aside, tuple(added), keyframe), outcome
+
+    def _seen(self) -> dict[str, frozenset[int]]:
+        return {
+            LOG: frozenset(row.id for row in self.record.rows),
+            HISTORY: frozenset(segment.id for segment in self.record.segments),
+        }
 
     # ---- taking it apart ----
 

@@ -8,7 +8,7 @@ what can be recovered (`collab.doctor`). The rules are D of docs/spec.md.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, delete, func, insert, literal, null, select
@@ -23,7 +23,7 @@ _TABLES = {LOG: log, HISTORY: history}
 
 
 class ChangedError(CollabError):
-    """A document is not what it was when it was examined. Nothing of the repair was written."""
+    """A document has lost rows that it had when it was examined. Nothing of the repair was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Repair:
     """What to change in one document, all or nothing."""
 
     document: int
+    seen: Mapping[str, frozenset[int]]
+    """By table: the ids of all rows that were examined. Others may have come since."""
     aside: tuple[Damage, ...]
     """Rows to take out; each has an id."""
     added: tuple[tuple[bytes, str], ...]
@@ -43,8 +45,12 @@ def carry_out(repair: Repair, now: float, connection: Connection) -> None:
     """Write a repair.
 
     Raises:
-        ChangedError: a row that it takes out is gone; the transaction must not be committed.
+        ChangedError: a row that was examined is gone; the transaction must not be committed.
     """
+    # On PostgreSQL, compactors wait (FOR NO KEY UPDATE), or are waited for; whoever appends needn't.
+    connection.execute(select(documents.c.id).where(documents.c.id == repair.document).with_for_update(key_share=True))
+    for place, seen in repair.seen.items():
+        _insist_on(_TABLES[place], repair.document, seen, connection)
     for damage in repair.aside:
         _set_aside(_TABLES[damage.place], repair.document, damage, now, connection)
     if repair.added:
@@ -54,6 +60,13 @@ def carry_out(repair: Repair, now: float, connection: Connection) -> None:
     if repair.keyframe is not None:
         segment = {"keyframe": True, "first_at": now, "last_at": now, "data": repair.keyframe}
         connection.execute(insert(history), {"document_id": repair.document, **segment})
+
+
+def _insist_on(table: Table, document: int, seen: frozenset[int], connection: Connection) -> None:
+    """Raise if something was compacted or pruned: then a keyframe would lack what came and went in between."""
+    gone = seen.difference(connection.scalars(select(table.c.id).where(table.c.document_id == document)))
+    if gone:
+        raise ChangedError(f"row {min(gone)} of the {table.name} is gone, a server was at work: look again")
 
 
 def _set_aside(table: Table, document: int, damage: Damage, now: float, connection: Connection) -> None:
@@ -72,7 +85,7 @@ def _set_aside(table: Table, document: int, damage: Damage, now: float, connecti
     }
     connection.execute(insert(damaged).from_select([*columns], select(*columns.values()).where(here)))
     if connection.execute(delete(table).where(here)).rowcount != 1:
-        raise ChangedError(f"row {damage.id} of the {table.name} is gone: look again")
+        raise ChangedError(f"row {damage.id} of the {table.name} is gone, a server was at work: look again")
 
 
 def adopt(now: float, connection: Connection) -> Sequence[str]:

@@ -15,6 +15,7 @@ import pytest_asyncio
 from collab.core.merging import merge
 from collab.core.replica import Replica
 from collab.errors import ConfigurationError
+from collab.sandbox import Sandbox
 from collab.store import migrate
 from tests.support.members import typed, typing
 from tests.support.patients import (
@@ -94,7 +95,7 @@ class TestLooking:
         """D2: each document is replayed in a process that may be killed."""
         await fill(patient, {"bomb": [typed(client, 0, "a") for client in range(3000, 0, -1)], "plans": HELLO})
 
-        report = await doctor(patient, seconds=0.0).look()
+        report = await doctor(patient, sandbox=Sandbox(seconds=0.0)).look()
 
         assert {"bomb", "plans"} == found(report).keys()
         assert "cannot be replayed" in found(report)["bomb"][0][2]
@@ -263,7 +264,7 @@ class TestRepairing:
         assert [(row,)] == await patient.ask("SELECT row_id FROM damaged")
 
     async def test_rows_without_a_document_get_one(self, patient: Patient) -> None:
-        """D9: under a name of ours, since nobody knows theirs; whatever is left of a document."""
+        """D6: under a name of ours, since nobody knows theirs; whatever is left of a document."""
         await fill(patient, {"notes": HELLO, "plans": HELLO}, compacted={"plans": 4})
         ids = dict(await patient.ask("SELECT name, id FROM documents"))
         await patient.change("DELETE FROM documents")

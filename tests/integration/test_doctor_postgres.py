@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -10,14 +14,33 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection
 
+from collab.core.ports import DocumentId, Entry
 from collab.doctor.command import database_at
 from collab.errors import DatabaseTooNewError, DatabaseUnusableError, UnavailableError
+from collab.store.census import LOG, Damage
+from collab.store.compaction import compacted
 from collab.store.migrate import HEAD
+from collab.store.postgres import Server, engine_of
 from collab.store.readonly_postgres import ReadOnlyPostgres
+from collab.store.repair import Repair, carry_out
+from collab.store.sql import SqlStore
+from tests.support import server as collab_server
 from tests.support.members import typed, typing
-from tests.support.patients import PostgresPatient, collab, doctor, fill, found, look, rows_of, text_of, treat
+from tests.support.patients import (
+    Interrupted,
+    PostgresPatient,
+    collab,
+    compact,
+    doctor,
+    fill,
+    found,
+    look,
+    misspell,
+    rows_of,
+    text_of,
+    treat,
+)
 from tests.support.postgres import PostgresServer
-from tests.support.server import Server, free_port
 from tests.support.websocket_peer import WebsocketPeer
 
 # One loop, so that the process in which documents are replayed is started once.
@@ -36,6 +59,17 @@ async def patient(postgres: PostgresServer) -> PostgresPatient:
 async def loner(postgres: PostgresServer) -> PostgresPatient:
     """A database that no other test uses afterwards."""
     return PostgresPatient(postgres, await postgres.create_database())
+
+
+@asynccontextmanager
+async def repairing(patient: PostgresPatient, repair: Repair) -> AsyncIterator[None]:
+    """A repair that is written, and committed at the end."""
+    server = Server.at(patient.url, allow_unsafe_commits=False)
+    engine = engine_of(partial(server.connect, None))
+    async with engine.begin() as connection:
+        await connection.run_sync(partial(carry_out, repair, 0.0))
+        yield
+    await engine.dispose()
 
 
 class TestLooking:
@@ -156,11 +190,86 @@ class TestRepairing:
         await doctor(loner, database=database_at(loner.url, allow_unsafe_commits=True)).treat()
         assert (await look(loner)).well
 
+    async def test_what_is_appended_meanwhile_stays(self, patient: PostgresPatient) -> None:
+        """D8: between reading a document and writing its repair."""
+        await fill(patient, {"notes": HELLO}, compacted={"notes": 4})
+        await patient.change(TRUNCATED, (await rows_of(patient, "notes"))[0][0])
+        later = typed(8, 0, "later")
+
+        async def append() -> None:
+            await fill(patient, {"notes": [later]})
+
+        surgery = await doctor(patient, sandbox=Interrupted(append)).treat()
+
+        assert ["notes"] == [treatment.document for treatment in surgery.treatments]
+        assert later in [row[-1] for row in await rows_of(patient, "notes")]
+        assert await text_of(patient, "notes") in ("hellolater", "laterhello")
+        assert (await look(patient)).well
+
+    @pytest.mark.parametrize("misspelt", [True, False], ids=["to_be_set_aside", "to_be_kept"])
+    async def test_what_is_compacted_meanwhile_is_left(self, patient: PostgresPatient, *, misspelt: bool) -> None:
+        """D8: that document is not repaired; the others are."""
+        await fill(patient, {"notes": HELLO, "plans": HELLO}, compacted={"notes": 4, "plans": 4})
+        plan = (await rows_of(patient, "plans"))[0][0]
+        await patient.change("UPDATE log SET kind = 9 WHERE id = ?", plan)
+        if misspelt:
+            await misspell(patient)
+        else:
+            first = "(SELECT min(id) FROM history)"
+            await patient.change(f"UPDATE history SET data = substr(data, 1, 40) WHERE id = {first}")
+
+        surgery = await doctor(patient, sandbox=Interrupted(partial(compact, patient, "notes"))).treat()
+
+        assert ["notes"] == list(surgery.untreated)
+        assert "is gone, a server was at work: look again" in surgery.untreated["notes"]
+        assert ["plans"] == [treatment.document for treatment in surgery.treatments]
+        assert [(plan,)] == await patient.ask("SELECT row_id FROM damaged")
+        assert [1] == [row[1] for row in await rows_of(patient, "notes")]
+        assert "hello" == await text_of(patient, "plans")
+
+    async def test_a_compaction_under_way_is_waited_for(self, patient: PostgresPatient) -> None:
+        """D8: and what it took is not taken out a second time."""
+        await fill(patient, {"notes": HELLO})
+        await patient.change(TRUNCATED, (await rows_of(patient, "notes"))[4][0])
+        async with patient.server.session(patient.name) as other:
+            await other.execute("BEGIN")
+            await other.execute("SELECT 1 FROM documents FOR NO KEY UPDATE")
+            await other.execute("DELETE FROM log WHERE id = (SELECT min(id) FROM log)")
+            treating = asyncio.ensure_future(doctor(patient).treat())
+            await patient.server.wait_for_a_lock()
+            await other.execute("COMMIT")
+
+        surgery = await treating
+
+        assert ["notes"] == list(surgery.untreated)
+        assert 4 == len(await rows_of(patient, "notes"))
+        assert [] == await patient.ask("SELECT * FROM damaged")
+
+    async def test_a_compactor_that_waits_for_a_repair_replaces_nothing(self, patient: PostgresPatient) -> None:
+        """D8, S6: it read the damaged row; whoever appends waits for neither."""
+        await fill(patient, {"notes": HELLO})
+        rows = [row[0] for row in await rows_of(patient, "notes")]
+        store = await SqlStore.open(patient.url)
+        compaction = compacted(DocumentId("notes"), await store.load(DocumentId("notes")), history=True)
+        assert compaction is not None
+        ((document,),) = await patient.ask("SELECT id FROM documents")
+        damage = Damage(LOG, rows[2], "as if it were", size=1)
+        repair = Repair(document, {LOG: frozenset(rows)}, (damage,), added=(), keyframe=None)
+        async with repairing(patient, repair):
+            compacting = asyncio.ensure_future(store.compact(compaction))
+            await patient.server.wait_for_a_lock()
+            await store.append([(DocumentId("notes"), Entry(HELLO[0], "ann"))])
+
+        assert not await compacting
+        await store.close()
+        assert [*rows[:2], *rows[3:]] == [row[0] for row in await rows_of(patient, "notes")][:4]
+        assert 5 == len(await rows_of(patient, "notes"))
+
     async def test_people_go_on_beside_a_repair(self, patient: PostgresPatient, tmp_path: Path) -> None:
         """D8: what they type meanwhile stays; what was recovered they see when the document is opened again."""
         words = typing(7, "hello")
         await fill(patient, {"notes": words[:4]}, compacted={"notes": 4})
-        with Server.running(tmp_path / "data", "--database", patient.url, linger_seconds=0) as server:
+        with collab_server.Server.running(tmp_path / "data", "--database", patient.url, linger_seconds=0) as server:
             async with WebsocketPeer.connected(server.ws_url, "notes", 8) as ann:
                 await patient.change(TRUNCATED, (await rows_of(patient, "notes"))[0][0])
                 looked = await collab("--database", patient.url, folder=tmp_path)
@@ -180,7 +289,7 @@ class TestCommand:
         """D1: with the exit code of a start that fails, and without a password."""
         newer = await postgres.create_database()
         await postgres.execute("UPDATE alembic_version SET version_num = '9999'", database=newer)
-        nobody = f"postgresql+asyncpg://collab:secret@127.0.0.1:{free_port()}/notes"
+        nobody = f"postgresql+asyncpg://collab:secret@127.0.0.1:{collab_server.free_port()}/notes"
         cases = {
             postgres.url(await postgres.clean_database(), password="secret"): (4, "refuses the user or the password"),
             postgres.url("nowhere"): (4, "does not exist"),

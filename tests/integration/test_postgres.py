@@ -173,7 +173,7 @@ class TestSeveral:
 
             await store.append([TWO])
             compacting = asyncio.ensure_future(store.compact(compaction(list(await store.load(NOTES)), b"12")))
-            await waiting_for_a_lock(postgres)
+            await postgres.wait_for_a_lock()
             await other.execute("COMMIT")
 
         assert not await compacting
@@ -209,13 +209,6 @@ class TestSeveral:
 
         assert ["read committed"] * 2 == [await opened.write(isolation), await opened.read(isolation)]
         await opened.close()
-
-
-async def waiting_for_a_lock(postgres: PostgresServer) -> None:
-    """Wait until some session waits for a lock."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await postgres.execute("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def write_all(store: SqlStore, words: list[bytes]) -> None:

@@ -9,10 +9,10 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from collab.content import render
 from collab.core.merging import merge
@@ -23,9 +23,13 @@ from collab.doctor.report import Report, Surgery
 from collab.doctor.rounds import Doctor
 from collab.hub import readable_of
 from collab.sandbox import Sandbox
+from collab.store.compaction import compacted
 from collab.store.sql import SqlStore
 from tests.support import damage
 from tests.support.postgres import PostgresServer
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 DEADLINE_SECONDS = 20.0
 
@@ -98,9 +102,22 @@ class Quiet:
     def say(self, what: str) -> None: ...
 
 
-def doctor(patient: Patient, *names: str, seconds: float = 30, database: Database | None = None) -> Doctor:
+class Interrupted(Sandbox):
+    """Something else happens each time a document has been examined, before anything comes of it."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(seconds=30)
+        self._meanwhile = meanwhile
+
+    async def run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        result = await super().run(function, *arguments)
+        await self._meanwhile()
+        return result
+
+
+def doctor(patient: Patient, *names: str, sandbox: Sandbox | None = None, database: Database | None = None) -> Doctor:
     at = database or database_at(patient.url, allow_unsafe_commits=False)
-    return Doctor(at, names, Sandbox(seconds=seconds), Quiet())
+    return Doctor(at, names, sandbox or Sandbox(seconds=30), Quiet())
 
 
 async def look(patient: Patient, *names: str) -> Report:
@@ -128,6 +145,15 @@ async def fill(
 ) -> None:
     """Store these updates, a row each; compact a document after so many of its rows."""
     await damage.fill_at(patient.url, documents, compacted)
+
+
+async def compact(patient: Patient, document: str) -> None:
+    """Compact a document as a server does, history included."""
+    store = await SqlStore.open(patient.url)
+    compaction = compacted(DocumentId(document), await store.load(DocumentId(document)), history=True)
+    if compaction is not None:
+        assert await store.compact(compaction)
+    await store.close()
 
 
 async def rows_of(patient: Patient, document: str) -> list[tuple[Any, ...]]:

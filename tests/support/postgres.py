@@ -5,6 +5,7 @@ Not for: a server of the operator's; this one is made in a folder of its own and
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -145,6 +146,12 @@ class PostgresServer:
             yield session
         finally:
             await session.close()
+
+    async def wait_for_a_lock(self) -> None:
+        """Wait until some session waits for a lock."""
+        async with asyncio.timeout(START_SECONDS):
+            while not await self.execute("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def spoil(self, database: str, relation: str) -> None:
         """Stop, overwrite a page in the middle of a table's or an index's file, and start; `relation` is SQL for it."""

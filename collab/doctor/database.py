@@ -26,8 +26,11 @@ class Looking(Readable, Protocol):
     def revision(self) -> str:
         """Of its tables."""
 
-    async def problems(self) -> list[str]:
-        """Return what is wrong with the database itself, and which rows belong to no document."""
+    async def storage_problems(self) -> list[str]:
+        """Return what the database finds wrong with its own files, if it can be asked."""
+
+    async def orphans(self) -> list[str]:
+        """Return which rows belong to no document. The tables have to be there."""
 
 
 class Treating(Readable, Protocol):

@@ -14,11 +14,12 @@ from typing import Protocol
 from collab.doctor.database import Database, Treating
 from collab.doctor.examination import Examination, examine, prescribe
 from collab.doctor.report import Case, Report, Surgery, Treatment
-from collab.errors import CollabError, ConfigurationError
+from collab.errors import CollabError, ConfigurationError, DatabaseUnusableError
 from collab.sandbox import Sandbox
-from collab.store import census
+from collab.store import census, migrate
 from collab.store.census import LOG, Damage, Listed, Readable, Record
 from collab.store.repair import adopt, carry_out
+from collab.store.schema import differences
 
 
 class Progress(Protocol):
@@ -52,7 +53,13 @@ class Doctor:
         """
         async with self._database.looking() as looking:
             self._progress.say("checking the database")
-            report = Report(self._database.name, looking.revision, await looking.problems())
+            found = await looking.read(differences) if looking.revision == migrate.HEAD else []
+            problems = [*await looking.storage_problems(), *(each.what for each in found)]
+            report = Report(self._database.name, looking.revision, problems)
+            if any(each.fatal for each in found):
+                report.problems.append("no document can be looked at before that is mended")
+                return report
+            report.problems += await looking.orphans()
             async for listed in self._documents(looking):
                 report.add(await self._examine(looking, listed))
         return report
@@ -64,6 +71,9 @@ class Doctor:
             StartupError: the database cannot be repaired, or is in use.
         """
         async with self._database.treating(self._progress.say) as treating:
+            for each in await treating.read(differences):
+                if each.fatal:
+                    raise DatabaseUnusableError(f"the database {self._database.name} cannot be repaired: {each.what}")
             surgery = Surgery(treating.salvaged)
             surgery.adopted += await treating.write(partial(adopt, time.time()))
             async for listed in self._documents(treating):

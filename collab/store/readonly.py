@@ -84,15 +84,15 @@ class ReadOnlySqlite:
         except DBAPIError as error:
             raise explain(error.orig, self.path) or unusable(error.orig, self.path) from error
 
-    async def problems(self) -> list[str]:
-        """Return what is wrong with the file itself, and which rows belong to no document."""
-        return [*self.integrity(), *self.orphans()]
+    async def storage_problems(self) -> list[str]:
+        """Return the same as `integrity`."""
+        return self.integrity()
 
     def integrity(self) -> list[str]:
         """Return what SQLite finds wrong with the file's pages, indexes and constraints."""
         return [said for (said,) in self._ask(f"integrity_check({MAX_PROBLEMS})") if said != "ok"]
 
-    def orphans(self) -> list[str]:
+    async def orphans(self) -> list[str]:
         """Return which rows belong to a document that is missing."""
         rows = self._ask("foreign_key_check")
         return [f"row {row[1]} of {row[0]} belongs to a document that is missing" for row in rows if len(row) > 1]

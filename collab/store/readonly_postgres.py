@@ -78,6 +78,10 @@ class ReadOnlyPostgres:
             # Not chained: PostgreSQL's errors quote rows.
             raise explain(error, self.name) from None
 
-    async def problems(self) -> list[str]:
+    async def storage_problems(self) -> list[str]:
+        """Return nothing: PostgreSQL tells of a damaged page when it reads it."""
+        return []
+
+    async def orphans(self) -> list[str]:
         """Return which rows belong to no document: there are some where constraints were switched off or lost."""
         return await self.read(census.orphans)

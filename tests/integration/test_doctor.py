@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from collab.core.merging import merge
 from collab.core.replica import Replica
-from collab.errors import ConfigurationError
+from collab.errors import ConfigurationError, DatabaseUnusableError
 from collab.sandbox import Sandbox
 from collab.store import migrate
 from tests.support.members import typed, typing
@@ -53,6 +53,15 @@ async def patient(request: pytest.FixtureRequest, tmp_path: Path) -> Patient:
     # Started by the first who asks.
     server: PostgresServer = request.getfixturevalue("postgres")
     return PostgresPatient(server, await server.clean_database())
+
+
+@pytest_asyncio.fixture(params=["sqlite", "postgres"], loop_scope="module")
+async def loner(request: pytest.FixtureRequest, tmp_path: Path) -> Patient:
+    """One whose tables no other test has afterwards."""
+    if request.param == "sqlite":
+        return SqlitePatient(tmp_path / "data" / "collab.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return PostgresPatient(server, await server.create_database())
 
 
 async def row_ids(patient: Patient, document: str) -> list[int]:
@@ -163,6 +172,58 @@ class TestLooking:
         assert (await look(patient, "plans")).well
         with pytest.raises(ConfigurationError, match="no document 'other'"):
             await look(patient, "other")
+
+
+class TestTables:
+    async def test_tables_of_an_operator_are_no_damage(self, loner: Patient) -> None:
+        """D1: nor is an index of theirs on one of ours, unless it is unique."""
+        await fill(loner, {"notes": HELLO})
+        await loner.change("CREATE TABLE audit (id INTEGER PRIMARY KEY, what TEXT UNIQUE)")
+        await loner.change("CREATE INDEX by_author ON log (author)")
+        assert (await look(loner)).well
+
+        await loner.change("CREATE UNIQUE INDEX one_each ON log (created_at, id)")
+
+        report = await look(loner)
+        assert ["the index one_each of the table log is not one of this release"] == report.problems
+        assert 1 == report.documents
+
+    async def test_what_is_missing_is_named(self, loner: Patient) -> None:
+        """D1: documents are looked at, and repaired, all the same."""
+        await fill(loner, {"notes": HELLO})
+        await loner.change(TRUNCATED, (await row_ids(loner, "notes"))[2])
+        await loner.change("DROP INDEX ix_log_document_id")
+        await loner.change("ALTER TABLE history ADD COLUMN mood TEXT")
+        problems = {
+            "the index ix_log_document_id of the table log is missing",
+            "the column history.mood is not one of this release",
+        }
+
+        report = await look(loner)
+        surgery = await doctor(loner).treat()
+
+        assert problems == set(report.problems)
+        assert ["notes"] == [case.document for case in report.damaged]
+        assert ["notes"] == [treatment.document for treatment in surgery.treatments]
+        assert problems == set((await look(loner)).problems)
+
+    @pytest.mark.parametrize(
+        ("sql", "problem"),
+        [
+            ("DROP TABLE clients", "the table clients is missing"),
+            ("ALTER TABLE log DROP COLUMN survey", "the column log.survey is missing"),
+        ],
+    )
+    async def test_what_our_statements_need_is_not_repaired(self, loner: Patient, sql: str, problem: str) -> None:
+        """D1: and is one sentence for whoever tries."""
+        await fill(loner, {"notes": HELLO})
+        await loner.change(sql)
+
+        report = await look(loner)
+
+        assert [problem, "no document can be looked at before that is mended"] == report.problems
+        with pytest.raises(DatabaseUnusableError, match=f"cannot be repaired: {problem}"):
+            await doctor(loner).treat()
 
 
 class TestRepairing:

@@ -141,6 +141,31 @@ class TestLooking:
         await treat(loner)
         assert HEAD == (await look(loner)).revision
 
+    @pytest.mark.parametrize(
+        ("sql", "problem"),
+        [
+            ("ALTER TABLE log DROP CONSTRAINT pk_log", "the table log lacks its primary key: id"),
+            (
+                "ALTER TABLE log DROP CONSTRAINT fk_log_document_id",
+                "the foreign key fk_log_document_id of the table log is missing",
+            ),
+            (
+                "ALTER TABLE documents DROP CONSTRAINT uq_documents_name",
+                "the unique constraint uq_documents_name of the table documents is missing",
+            ),
+            ("ALTER TABLE log ALTER COLUMN author DROP NOT NULL", "the column log.author may be empty"),
+            (
+                "ALTER TABLE clients ALTER COLUMN client_id TYPE INTEGER",
+                "the column clients.client_id is INTEGER, not BIGINT",
+            ),
+        ],
+    )
+    async def test_what_a_restore_has_left_out_is_named(self, loner: PostgresPatient, sql: str, problem: str) -> None:
+        """D1: constraints that could not be made, as pg_restore goes on after an error."""
+        await loner.change(sql)
+
+        assert problem in (await look(loner)).problems
+
     async def test_rows_that_postgresql_cannot_read_are_named(self, loner: PostgresPatient) -> None:
         """D10: those that it keeps in another place, by their ids; they and their documents are left alone."""
         noise = Random(1)

@@ -1,0 +1,85 @@
+"""What a database's tables lack, compared with those of this release: columns, keys, indexes and constraints.
+
+For whoever looks for damage (`collab.doctor`); reads only. Not for bringing tables up to date (`migrate`), nor for
+what an operator may add: tables of their own, and indexes that are not unique.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Inspector, Table, inspect
+
+from collab.store.tables import metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as it should be."""
+
+    what: str
+    """For people."""
+    fatal: bool
+    """Whether our statements fail because of it, so that no document can be looked at."""
+
+
+def differences(connection: Connection) -> list[Difference]:
+    """Return how the tables differ from those that the newest migration makes."""
+    present = inspect(connection)
+    names = present.get_table_names()
+    found = [Difference(f"the table {name} is missing", fatal=True) for name in metadata.tables if name not in names]
+    here = [table for table in metadata.sorted_tables if table.name in names]
+    found += [lack for table in here if (lack := _without_key(table, present))]
+    context = MigrationContext.configure(connection)
+    for operation in compare_metadata(context, metadata):
+        # Alembic puts what it would change of one column into a list.
+        for each in operation if isinstance(operation, list) else [operation]:
+            difference = _told(*each)
+            if difference is not None and _table_of(*each) in [table.name for table in here]:
+                found.append(difference)
+    return found
+
+
+def _without_key(table: Table, present: Inspector) -> Difference | None:
+    """Return that a table has not its primary key, which Alembic does not look at."""
+    columns = [column.name for column in table.primary_key]
+    if present.get_pk_constraint(table.name)["constrained_columns"] == columns:
+        return None
+    return Difference(f"the table {table.name} lacks its primary key: {', '.join(columns)}", fatal=False)
+
+
+def _table_of(operation: str, *details: Any) -> str:
+    """Return the table that an operation of Alembic's would change."""
+    if operation.startswith("modify_") or operation.endswith("_column"):
+        return str(details[1])
+    return str(details[0].name if operation.endswith("_table") else details[0].table.name)
+
+
+def _told(operation: str, *details: Any) -> Difference | None:
+    """Return what an operation of Alembic's says, None if it would take away what may be there."""
+    match operation:
+        case "add_column":
+            return Difference(f"the column {details[1]}.{details[2].name} is missing", fatal=True)
+        case "remove_column":
+            return Difference(f"the column {details[1]}.{details[2].name} is not one of this release", fatal=False)
+        case "modify_type":
+            what = f"the column {details[1]}.{details[2]} is {details[4]}, not {details[5]}"
+            return Difference(what, fatal=False)
+        case "modify_nullable":
+            may = "may be empty" if details[4] else "may not be empty"
+            return Difference(f"the column {details[1]}.{details[2]} {may}", fatal=False)
+        case "add_index" | "add_constraint" | "add_fk":
+            return Difference(f"{_named(operation, details[0])} is missing", fatal=False)
+        case "remove_index" if not details[0].unique:
+            return None
+        case "remove_index" | "remove_constraint" | "remove_fk":
+            return Difference(f"{_named(operation, details[0])} is not one of this release", fatal=False)
+    return None
+
+
+def _named(operation: str, thing: Any) -> str:
+    kind = {"index": "index", "constraint": "unique constraint", "fk": "foreign key"}[operation.partition("_")[2]]
+    return f"the {kind} {thing.name} of the table {thing.table.name}"

@@ -18,36 +18,45 @@ from collab.errors import CollabError
 from collab.sandbox import Sandbox
 from collab.store.compaction import Compactor
 from collab.store.sql import SqlStore
-from tests.support.damage import PANICS, ask, change, fill, rows_of, spoil
+from tests.support.damage import PANICS, ask, change, fill, fill_at, spoil
 from tests.support.members import typed, typing
+from tests.support.patients import Patient, PostgresPatient, SqlitePatient, rows_of
+from tests.support.postgres import PostgresServer
 from tests.support.server import Server
 
 WELL = "well"
 
-KINDS = {
-    "a flipped byte": "UPDATE log SET data = CAST(x'0109' || substr(data, 3) AS BLOB) WHERE id = {}",
-    "bytes that became a text": "UPDATE log SET data = 'hello' WHERE id = {}",
-    "a truncated row": "UPDATE log SET data = substr(data, 1, length(data) - 2) WHERE id = {}",
-    "an empty row": "UPDATE log SET data = x'' WHERE id = {}",
-    "a row of an unknown kind": "UPDATE log SET kind = 9 WHERE id = {}",
-    "a snapshot that pycrdt cannot take": f"UPDATE log SET kind = 1, data = x'{PANICS.hex()}' WHERE id = {{}}",
-    "a truncated snapshot": "UPDATE log SET kind = 1, data = substr(data, 1, 7) WHERE id = {}",
+HELLO = typing(7, "hello")
+
+KINDS: dict[str, tuple[str, tuple[bytes, ...]]] = {
+    "a flipped byte": ("data = ?", (b"\x01\x09" + HELLO[2][2:],)),
+    "a truncated row": ("data = substr(data, 1, length(data) - 2)", ()),
+    "an empty row": ("data = ?", (b"",)),
+    "a row of an unknown kind": ("kind = 9", ()),
+    "a snapshot that pycrdt cannot take": ("kind = 1, data = ?", (PANICS,)),
+    "a truncated snapshot": ("kind = 1, data = substr(data, 1, 7)", ()),
 }
-"""By document: the change that damages its middle row."""
+"""By document: what damages its middle row."""
 
 
-@pytest.fixture
-async def damaged(tmp_path: Path) -> Path:
-    """A data folder with a document for each kind of damage, and one that is well."""
-    path = tmp_path / "data" / "collab.db"
-    await fill(path, {name: typing(7, "hello") for name in (WELL, *KINDS)})
-    for name, sql in KINDS.items():
-        change(path, sql.format(rows_of(path, name)[2][0]))
-    return path
+@pytest.fixture(params=["sqlite", "postgres"])
+async def damaged(request: pytest.FixtureRequest, tmp_path: Path) -> Patient:
+    """A database with a document for each kind of damage, and one that is well."""
+    patient: Patient
+    if request.param == "sqlite":
+        patient = SqlitePatient(tmp_path / "data" / "collab.db")
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        patient = PostgresPatient(server, await server.clean_database())
+    await fill_at(patient.url, dict.fromkeys((WELL, *KINDS), HELLO))
+    for name, (sql, values) in KINDS.items():
+        row = (await rows_of(patient, name))[2][0]
+        await patient.change(f"UPDATE log SET {sql} WHERE id = ?", *values, row)
+    return patient
 
 
-def contents(path: Path) -> list[tuple[object, ...]]:
-    return ask(path, "SELECT * FROM log ORDER BY id")
+async def contents(patient: Patient) -> list[tuple[object, ...]]:
+    return await patient.ask("SELECT * FROM log ORDER BY id")
 
 
 def refused(server: Server, document: str) -> int:
@@ -64,31 +73,53 @@ def refused(server: Server, document: str) -> int:
         return error.rcvd.code if error.rcvd else 0
 
 
-def test_a_damaged_document_is_refused_and_stays_as_it_is(damaged: Path) -> None:
+def visit(server: Server) -> None:
+    """Insist on each damaged document being refused, whichever way, and on the other being served."""
+    for document in KINDS:
+        assert refused(server, document) in (500, 1011), document
+        answer = httpx.get(f"{server.url}/api/documents/{document}/export?format=text")
+        assert (500, "Document damaged") == (answer.status_code, answer.json()["title"]), document
+    assert "hello" == httpx.get(f"{server.url}/api/documents/{WELL}/export?format=text").text.strip()
+
+
+async def test_a_damaged_document_is_refused_and_stays_as_it_is(damaged: Patient, tmp_path: Path) -> None:
     """S19, H3: for each kind of damage, over sockets and over HTTP; the others are served."""
-    before = contents(damaged)
-    with Server.running(damaged.parent) as server:
-        for document in KINDS:
-            assert refused(server, document) in (500, 1011), document
-            answer = httpx.get(f"{server.url}/api/documents/{document}/export?format=text")
-            assert (500, "Document damaged") == (answer.status_code, answer.json()["title"]), document
-        assert "hello" == httpx.get(f"{server.url}/api/documents/{WELL}/export?format=text").text.strip()
+    before = await contents(damaged)
+    with Server.running(tmp_path / "data", "--database", damaged.url) as server:
+        visit(server)
         server.stop()
 
-    assert before == contents(damaged)
+    assert before == await contents(damaged)
 
 
-async def test_compaction_leaves_a_damaged_document_alone(damaged: Path) -> None:
+async def test_bytes_that_became_a_text(tmp_path: Path) -> None:
+    """S19, H3: SQLite takes any type."""
+    path = tmp_path / "data" / "collab.db"
+    await fill(path, {"notes": HELLO})
+    change(path, "UPDATE log SET data = 'hello' WHERE id = 3")
+    before = ask(path, "SELECT * FROM log ORDER BY id")
+
+    with Server.running(path.parent) as server:
+        assert refused(server, "notes") in (500, 1011)
+        server.stop()
+
+    assert before == ask(path, "SELECT * FROM log ORDER BY id")
+    store = await SqlStore.open(f"sqlite:///{path}")
+    assert not await Compactor(store, Sandbox(), lambda: 0.0).compact(DocumentId("notes"))
+    await store.close()
+
+
+async def test_compaction_leaves_a_damaged_document_alone(damaged: Patient) -> None:
     """C6: for each kind of damage."""
-    before = {document: rows_of(damaged, document) for document in KINDS}
-    store = await SqlStore.open(f"sqlite:///{damaged}")
+    before = {document: await rows_of(damaged, document) for document in KINDS}
+    store = await SqlStore.open(damaged.url)
     compactor = Compactor(store, Sandbox(), lambda: 0.0)
 
     assert [] == [document for document in KINDS if await compactor.compact(DocumentId(document))]
     assert await compactor.compact(DocumentId(WELL))
 
     await store.close()
-    assert before == {document: rows_of(damaged, document) for document in KINDS}
+    assert before == {document: await rows_of(damaged, document) for document in KINDS}
 
 
 @pytest.mark.parametrize("tree", ["log", "ix_log_document_id"])

@@ -57,12 +57,6 @@ def ask(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return connection.execute(sql, values).fetchall()
 
 
-def rows_of(path: Path, document: str) -> list[tuple[Any, ...]]:
-    """Return the log of a document, oldest first."""
-    query = "SELECT log.id, kind, author, data FROM log JOIN documents ON documents.id = document_id WHERE name = ?"
-    return ask(path, f"{query} ORDER BY log.id", document)
-
-
 def spoil(path: Path, tree: str) -> None:
     """Overwrite one page in the middle of a table's or an index's tree: a leaf, unless the tree is one page."""
     ((page, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", tree)

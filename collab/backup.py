@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from collab.errors import BackupError, ConfigurationError
 from collab.settings import Settings
+from collab.store.sql import parsed_url, path_of
 from collab.store.sqlite import explain
 from collab.verification import Contents, Progress, reading_only, verify
 
@@ -66,16 +64,10 @@ def file_of(settings: Settings, tools: str) -> Path:
     Raises:
         ConfigurationError: they name something else.
     """
-    try:
-        url = make_url(settings.database_url)
-    except ArgumentError as error:
-        raise ConfigurationError("the database's URL cannot be read; one looks like sqlite:///collab.db") from error
-    kind = url.get_backend_name()
-    if kind == "postgresql":
+    url = parsed_url(settings.database_url)
+    if url.get_backend_name() != "sqlite":
         raise ConfigurationError(f"a PostgreSQL database is backed up and restored by its own tools: use {tools}")
-    if kind != "sqlite" or url.database in (None, "", ":memory:"):
-        raise ConfigurationError(f"the database {kind}:// is no file that could be backed up or restored")
-    return Path(str(url.database)).resolve()
+    return path_of(url).resolve()
 
 
 # ---- the copy ----

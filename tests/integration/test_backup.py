@@ -258,7 +258,10 @@ def test_two_backups_to_one_file_are_one(busy: Server, tmp_path: Path) -> None:
     ("arguments", "code", "sentence"),
     [
         (("--database", "postgresql+asyncpg://u:secret@h/d"), 2, "pg_dump"),
-        (("--database", "memory://"), 2, "memory://"),
+        (("--database", "postgresql://u:secret@h/d"), 2, "pg_dump"),
+        (("--database", "postgres://u:secret@h/d"), 2, "pg_dump"),
+        (("--database", "memory://"), 2, "memory"),
+        (("--database", "sqlite://"), 2, "names no file"),
         (("--data", "nowhere"), 5, "there is no database"),
     ],
 )

@@ -27,6 +27,7 @@ from collab.errors import CollabError, LineageError
 from collab.hub import Hub
 from collab.names import document_id
 from collab.transport.direct import EXTENSION, HIGH_WATER_BYTES, DirectProtocol, shortened
+from collab.transport.rota import Rota
 from collab.transport.session import Session
 
 
@@ -50,6 +51,7 @@ class YWebsocketRoute:
     def __init__(self, running: Callable[[], Serving]) -> None:
         """Use the parts that `running` gives; it raises UnavailableError while the server starts or stops."""
         self._running = running
+        self._rota: Rota | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -65,11 +67,13 @@ class YWebsocketRoute:
         if stray:
             await _turn_away(LineageError(), send)
             return
+        if self._rota is None:
+            self._rota = Rota(asyncio.get_running_loop())
         direct: DirectProtocol | None = scope.get("extensions", {}).get(EXTENSION)
         if direct is not None:
-            await _serve_directly(serving.hub, room, principal, direct, send)
+            await _serve_directly(serving.hub, self._rota, room, principal, direct, send)
         else:
-            await _serve_by_events(serving.hub, room, principal, receive, send)
+            await _serve_by_events(serving.hub, self._rota, room, principal, receive, send)
 
 
 async def _is_stray(hub: Hub, document: DocumentId, scope: Scope) -> bool:
@@ -85,20 +89,24 @@ async def _turn_away(error: CollabError, send: Send) -> None:
         await send({"type": "websocket.close", "code": error.close_code, "reason": shortened(str(error))})
 
 
-async def _serve_directly(hub: Hub, room: Room, principal: Principal, socket: DirectProtocol, send: Send) -> None:
+async def _serve_directly(
+    hub: Hub, rota: Rota, room: Room, principal: Principal, socket: DirectProtocol, send: Send
+) -> None:
     await send({"type": "websocket.accept"})
     if socket.disconnected:
         return
-    session = Session(hub, room, _connection(socket, principal), socket)
+    session = Session(hub, rota, room, _connection(socket, principal), socket)
     session.enter()
     socket.attach(session)
     await session.ended
 
 
-async def _serve_by_events(hub: Hub, room: Room, principal: Principal, receive: Receive, send: Send) -> None:
+async def _serve_by_events(
+    hub: Hub, rota: Rota, room: Room, principal: Principal, receive: Receive, send: Send
+) -> None:
     await send({"type": "websocket.accept"})
     sink = EventSink(send)
-    session = Session(hub, room, _connection(sink, principal), sink)
+    session = Session(hub, rota, room, _connection(sink, principal), sink)
     sink.session = session
     session.enter()
     reading = asyncio.ensure_future(_read(session, sink, receive))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from asyncio import BaseTransport
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -20,6 +21,7 @@ from websockets.exceptions import PayloadTooBig
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
+from collab.transport.rota import Rota
 from collab.transport.shortcut import Boundary, small_frame
 
 EXTENSION: Final = "collab.direct"
@@ -31,12 +33,19 @@ UNACKNOWLEDGED_MILLISECONDS: Final = 180_000
 """How long the kernel keeps a connection whose peer acknowledges nothing. Longer than any lag limit
 that makes sense, shorter than the quarter of an hour that Linux would wait."""
 
+PIECE_BYTES: Final = 8 * 1024
+"""What is parsed at a stretch. A read brings up to 256 KiB, and of frames of a few bytes each that is 0.1 s."""
+
 MAX_REASON_BYTES: Final = 123
 """RFC 6455 section 5.5: a control frame holds 125 bytes, two of them the code."""
 
 
 class Receiver(Protocol):
     """What takes a socket's messages."""
+
+    @property
+    def rota(self) -> Rota:
+        """Whose turn it is."""
 
     def received(self, data: bytes) -> None: ...
 
@@ -57,10 +66,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     """Send bytes that already stand behind their WebSocket header: the transport's own, one call less a peer."""
     close_seconds = 5.0
     """How long a peer may take to answer a close frame."""
+    rota: Rota
+    """Whose turn it is; there with the receiver."""
+    receiver_pauses = False
+    parsing_pauses = False
+    """Why nothing is read from the socket, each by itself."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.boundary = Boundary()
+        self.unparsed: deque[bytes] = deque()
         self.write = self.transport.write
         self.transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         raw = transport.get_extra_info("socket")
@@ -78,6 +93,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def attach(self, receiver: Receiver) -> None:
         """Give this connection's messages to `receiver`, instead of to `receive()`; those too that have come."""
         self.receiver = receiver
+        self.rota = receiver.rota
         while not self.queue.empty():
             event = self.queue.get_nowait()
             if event["type"] == "websocket.receive":
@@ -99,21 +115,34 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(self.close_seconds, self.transport.abort)
 
     def pause_reading(self) -> None:
+        self.receiver_pauses = True
         self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.transport.is_closing():
+        self.receiver_pauses = False
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if not (self.receiver_pauses or self.parsing_pauses or self.transport.is_closing()):
             self.transport.resume_reading()
 
     # ---- what uvicorn calls ----
 
     def data_received(self, data: bytes) -> None:
         receiver = self.receiver
-        if receiver is not None and self.boundary.reached and not self.close_sent:
+        if receiver is None:
+            self._receive_handshake(data)
+            return
+        if self.boundary.reached and not (self.close_sent or self.unparsed or self.rota.exhausted):
             payload = small_frame(data)
             if payload is not None:
                 receiver.received(payload)
                 return
+        self.unparsed.extend(data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
+        if not self.parsing_pauses:
+            self._parse()
+
+    def _receive_handshake(self, data: bytes) -> None:
         if self.handshake_initiated:
             self.boundary.follow(data)
         super().data_received(data)
@@ -121,6 +150,24 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             # A request that the parser gave up on, such as one with a line of 8 KiB.
             self.transport.write(b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
             self.transport.close()
+
+    def _parse(self) -> None:
+        """Parse what has come, as far as the time of this turn allows (T8)."""
+        while self.unparsed:
+            if self.rota.exhausted:
+                self.parsing_pauses = True
+                self.transport.pause_reading()
+                self.rota.wait(self._parse_on)
+                return
+            piece = self.unparsed.popleft()
+            with self.rota.measured():
+                self.boundary.follow(piece)
+                super().data_received(piece)
+
+    def _parse_on(self) -> None:
+        self.parsing_pauses = False
+        self._parse()
+        self._read_on()
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
@@ -159,6 +206,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.transport.write(Frame(Opcode.CLOSE, close.serialize()).serialize(mask=False))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
         receiver, self.receiver = self.receiver, None
+        self.unparsed.clear()
         if receiver is not None:
             receiver.lost()
         self.transport.resume_reading()
@@ -184,6 +232,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         receiver, self.receiver = self.receiver, None
+        self.unparsed.clear()
         if receiver is not None:
             receiver.lost()
         # Without these circles a socket's 10 KiB are freed now, not when the collector comes by.

@@ -16,6 +16,7 @@ from collab.core.connection import Connection
 from collab.core.room import Room
 from collab.errors import MalformedError
 from collab.hub import Hub
+from collab.transport.rota import Rota
 
 SHARE_SECONDS: Final = 0.01
 """What one client may take of the loop at a stretch; then everybody else has a turn."""
@@ -35,12 +36,13 @@ class Reading(Protocol):
 class Session:
     """What a transport calls; the way back is the connection's sink. Owned by the socket's coroutine."""
 
-    __slots__ = ("_connection", "_held", "_hub", "_reading", "_room", "_since", "_spent", "_waiting", "ended")
+    __slots__ = ("_connection", "_held", "_hub", "_reading", "_room", "_since", "_spent", "_waiting", "ended", "rota")
 
-    def __init__(self, hub: Hub, room: Room, connection: Connection, reading: Reading) -> None:
+    def __init__(self, hub: Hub, rota: Rota, room: Room, connection: Connection, reading: Reading) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the client is gone."""
         self._hub = hub
+        self.rota = rota
         self._room = room
         self._connection = connection
         self._reading = reading
@@ -58,7 +60,14 @@ class Session:
         """Take one binary message, now or when its turn comes."""
         if self._waiting:
             self._held.append(data)
-            return
+        elif self.rota.exhausted:
+            self._held.append(data)
+            self._wait()
+            self.rota.wait(self._go_on)
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         started = perf_counter()
         if faults.reach is not None:
             faults.reach(faults.Point.BEFORE_APPLY)
@@ -70,7 +79,7 @@ class Session:
             self._hub.try_out(self._room, trial, self._go_on)
         elif self._overspent(started):
             self._wait()
-            self.ended.get_loop().call_soon(self._go_on)
+            self.rota.wait(self._go_on)
 
     def received_text(self) -> None:
         """Take a text message: no protocol here has any."""
@@ -90,12 +99,13 @@ class Session:
         self._room.drained(self._connection)
 
     def _overspent(self, started: float) -> bool:
-        """Whether this client has had its share of the loop (T8)."""
+        """Whether this client has had its share of the loop, or all have (T8)."""
         now = perf_counter()
+        self.rota.spend(now - started)
         if started - self._since > WINDOW_SECONDS:
             self._since, self._spent = started, 0.0
         self._spent += now - started
-        return self._spent > SHARE_SECONDS
+        return self._spent > SHARE_SECONDS or (self.rota.exhausted and bool(self._held))
 
     def _wait(self) -> None:
         self._waiting = True
@@ -105,6 +115,6 @@ class Session:
         self._waiting = False
         self._spent = 0.0
         while self._held and not self._waiting:
-            self.received(self._held.popleft())
+            self._take(self._held.popleft())
         if not self._waiting:
             self._reading.resume_reading()

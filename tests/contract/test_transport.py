@@ -331,11 +331,13 @@ def test_a_reason_is_cut_at_a_character() -> None:
     assert "short" == shortened("short")
 
 
+@pytest.mark.parametrize("share", ["session.SHARE_SECONDS", "rota.STRETCH_SECONDS"], ids=["its own", "that of all"])
 async def test_a_client_that_sends_much_gives_others_their_turn(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, monkeypatch: pytest.MonkeyPatch, share: str
 ) -> None:
     """T8, T5: and nothing of it is lost, or out of order."""
-    monkeypatch.setattr("collab.transport.session.SHARE_SECONDS", 0.0)  # a turn for each message
+    monkeypatch.setattr("collab.transport.rota.NOTICED_SECONDS", 0.0)
+    monkeypatch.setattr(f"collab.transport.{share}", 0.0)  # a turn for each message
     async with served.connect() as author, served.connect() as reader:
         await join(reader)
 

@@ -7,10 +7,14 @@ which are kept warm between calls and thrown away when a call does not come back
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import resource
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final, TypeVar, TypeVarTuple
 
 import anyio
@@ -22,22 +26,26 @@ from collab.errors import CollabError, TooLargeError
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
+PATIENCE: Final = 6
+"""How many times as long as its share of a core a call may take by the clock: others may keep a machine busy."""
+
 MEMORY_BYTES: Final = 2 << 30
 """Address space of a worker: twenty times what the largest document we know takes."""
 
 
 class WorkerCrashError(CollabError):
-    """The process that did the work is gone: killed by the kernel, by a limit, or by its input."""
+    """The process that did the work is gone: killed by the kernel, or by its input."""
 
-    seconds: float = 0.0
-    """How long it had worked on this call when it died; 0 if it lives, and only said that it failed."""
+
+class OverspentError(TooLargeError):
+    """The work took more of a core than it was given."""
 
 
 class Sandbox:
     """A few worker processes, started when they are first needed."""
 
     def __init__(self, processes: int = 1, seconds: float = 10.0) -> None:
-        """Use at most so many processes at once, and give a call so many seconds."""
+        """Use at most so many processes at once, and give a call so many seconds of a core."""
         self._processes = processes
         self._seconds = seconds
         self._limiter: CapacityLimiter | None = None
@@ -47,25 +55,35 @@ class Sandbox:
 
         Raises:
             WorkerCrashError: the process died.
-            TooLargeError: it took too long; it was killed.
+            OverspentError: it took too much of a core; it was killed.
+            TooLargeError: it took too long by the clock, for whatever reason; it was killed.
             CollabError: whatever of ours the function raised.
         """
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._processes)
+        patience = self._seconds * PATIENCE
         async with self._limiter:
-            started = time.monotonic()
-            try:
-                with anyio.fail_after(self._seconds):
-                    # The limiter is ours: waiting for a free process does not count as its time.
-                    return await anyio.to_process.run_sync(
-                        _limited, function, arguments, cancellable=True, limiter=CapacityLimiter(1)
-                    )
-            except TimeoutError:
-                raise TooLargeError("work on one document", self._seconds, self._seconds, "seconds") from None
-            except BrokenWorkerProcess as error:
-                crash = WorkerCrashError("the process that did the work ended without an answer")
-                crash.seconds = time.monotonic() - started
-                raise crash from error
+            with NamedTemporaryFile(prefix="collab-") as last_words:
+                try:
+                    with anyio.fail_after(patience):
+                        # The limiter is ours: waiting for a free process does not count as its time.
+                        return await anyio.to_process.run_sync(
+                            _limited,
+                            function,
+                            arguments,
+                            self._seconds,
+                            last_words.name,
+                            cancellable=True,
+                            limiter=CapacityLimiter(1),
+                        )
+                except TimeoutError:
+                    raise TooLargeError("work on one document", patience, patience, "seconds") from None
+                except BrokenWorkerProcess as error:
+                    if os.fstat(last_words.fileno()).st_size:
+                        raise OverspentError(
+                            "work on one document", self._seconds, self._seconds, "seconds of a core"
+                        ) from error
+                    raise WorkerCrashError("the process that did the work ended without an answer") from error
 
     async def warm_up(self) -> None:
         """Start a process and import what the work needs, so that the first call is as quick as the next."""
@@ -85,18 +103,26 @@ _confined = False
 """Whether this process is a worker."""
 
 
-def _limited(function: Callable[..., T], arguments: tuple[object, ...]) -> T:
-    """Run `function` in the worker, its memory bounded."""
+def _limited(function: Callable[..., T], arguments: tuple[object, ...], seconds: float, last_words: str) -> T:
+    """Run `function` in the worker, its memory and its share of a core bounded.
+
+    If that is used up, the file `last_words` has where it was, written by a handler that asks nobody for the
+    interpreter; a process that dies otherwise leaves it empty.
+    """
     global _confined  # noqa: PLW0603
     _confined = True
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        return function(*arguments)
-    except CollabError:
-        raise
-    except BaseException as error:  # noqa: BLE001
-        # Only what pickle can carry may leave: pycrdt's PanicException cannot.
-        raise WorkerCrashError(f"{type(error).__name__}: {error}") from None
-    finally:
-        limit_cpu(0)
+    with Path(last_words).open("w") as file:
+        faulthandler.register(signal.SIGPROF, file=file, all_threads=False, chain=True)
+        limit_cpu(seconds)
+        try:
+            return function(*arguments)
+        except CollabError:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            # Only what pickle can carry may leave: pycrdt's PanicException cannot.
+            raise WorkerCrashError(f"{type(error).__name__}: {error}") from None
+        finally:
+            limit_cpu(0)
+            faulthandler.unregister(signal.SIGPROF)

@@ -15,8 +15,8 @@ from collab.core.survey import survey
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_UPDATE, var_string, var_uint
 from collab.errors import MalformedError, TooLargeError
-from collab.sandbox import Sandbox, WorkerCrashError
-from collab.trial import attempt, meaning_of
+from collab.sandbox import OverspentError, Sandbox, WorkerCrashError
+from collab.trial import attempt, overspent
 
 CLIENT: Final = 1
 """The client id of what the server writes. Always the same, so that equal texts are equal updates: two
@@ -49,8 +49,10 @@ async def examined(update: bytes, sandbox: Sandbox) -> Inspection:
         return examine(update)[0]
     try:
         inspection, milliseconds = await sandbox.run(examine, update)
+    except OverspentError as error:
+        raise overspent(MAX_MILLISECONDS) from error
     except WorkerCrashError as error:
-        raise meaning_of(error, MAX_MILLISECONDS) from error
+        raise MalformedError(f"an update that cannot be integrated ({error})") from error
     if milliseconds > MAX_MILLISECONDS:
         raise TooLargeError("cost of the first update", round(milliseconds), MAX_MILLISECONDS, "ms")
     return inspection

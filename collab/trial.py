@@ -17,7 +17,7 @@ from collab.core.merging import BrokenReplicaError
 from collab.core.replica import Replica
 from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, MalformedError, TooLargeError
-from collab.sandbox import Sandbox, WorkerCrashError, limit_cpu
+from collab.sandbox import OverspentError, Sandbox, WorkerCrashError, limit_cpu
 
 MAX_MILLISECONDS: Final = 150.0
 """What one update may cost the loop. Everybody on this worker waits for that long."""
@@ -38,9 +38,9 @@ async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
     """Return an update that may be taken, or what speaks against it."""
     try:
         tried, milliseconds = await sandbox.run(attempt, trial.state, trial.survey, trial.update, trial.waiting)
-    except WorkerCrashError as error:
-        return meaning_of(error, MAX_MILLISECONDS)
-    except BrokenReplicaError as error:
+    except OverspentError:
+        return overspent(MAX_MILLISECONDS)
+    except (WorkerCrashError, BrokenReplicaError) as error:
         return MalformedError(f"an update that cannot be integrated ({error})")
     except CollabError as error:
         return error
@@ -49,11 +49,9 @@ async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
     return tried
 
 
-def meaning_of(crash: WorkerCrashError, most_milliseconds: float) -> CollabError:
-    """Return what speaks against an update whose trial ended its process."""
-    if crash.seconds >= INTEGRATION_SECONDS:
-        return TooLargeError("cost of one update", round(crash.seconds * 1000), most_milliseconds, "ms")
-    return MalformedError(f"an update that cannot be integrated ({crash})")
+def overspent(most_milliseconds: float) -> TooLargeError:
+    """Return what speaks against an update whose trial was ended by one of these limits."""
+    return TooLargeError("cost of one update", INTEGRATION_SECONDS * 1000, most_milliseconds, "ms or more")
 
 
 def attempt(state: bytes, survey: bytes, update: bytes, limits: WaitingLimits) -> tuple[Tried, float]:

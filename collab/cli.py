@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -172,4 +173,13 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def main() -> None:
     """Run the command."""
+    logging.getLogger("asyncio").addFilter(_is_news)
     cli()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether people should read what asyncio says.
+
+    When it closes a process, it may ask twice for the exit code, and warn that the second time there was none.
+    """
+    return not record.getMessage().startswith("Unknown child process")

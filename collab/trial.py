@@ -92,7 +92,9 @@ def _facts(inspection: Inspection) -> int:
         inspection.needs,
         inspection.deletes,
         inspection.dead,
-        inspection.stretches,
+        inspection.whereabouts.stretches,
+        inspection.whereabouts.parents,
+        inspection.whereabouts.depths,
         inspection.roots,
         inspection.halves,
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from enum import Enum
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -17,22 +16,12 @@ Id = tuple[int, int]
 """(client id, clock): the name of one element of the document."""
 
 
-class Place(Enum):
-    """How an item says where it is."""
-
-    ROOT = "directly in a root"
-    INSIDE = "inside the type named"
-    BESIDE = "beside the element named"
-
-
 class Struct(NamedTuple):
     """One struct of an update, and where its bytes stand."""
 
     client: int
     clock: int
     end: int
-    place: Place | None
-    """None if it is garbage or a gap."""
     refs: tuple[Id, ...]
     """What must be there before it: its neighbours, or what it is inside of."""
     begin_byte: int
@@ -97,3 +86,19 @@ def reach(structs: Iterable[Struct], known: StateVector) -> Reached:
         if queue and queue[0].clock > reached.get(client, 0):
             stops[client] = client, queue[0].clock - 1
     return Reached(reached, order, stops)
+
+
+def circle_in(structs: Iterable[Struct], begins: StateVector, ends: StateVector) -> int | None:
+    """Return a client that refers to itself through others, if there is one.
+
+    As if whatever the structs build on, and whatever lies between them, were here: only references to
+    clocks from `begins` up to `ends` count.
+    """
+
+    def within(reference: Id) -> bool:
+        client, clock = reference
+        return client in ends and begins[client] <= clock < ends[client]
+
+    closed = (struct._replace(refs=tuple(filter(within, struct.refs))) for struct in structs)
+    reached = reach(closed, begins).clocks
+    return next((client for client, end in ends.items() if reached[client] < end), None)

@@ -41,6 +41,9 @@ class DeleteSet:
                 deleted.add(client, start, end)
         return deleted
 
+    def __bool__(self) -> bool:
+        return bool(self._bounds)
+
     def add(self, client: int, start: int, end: int) -> None:
         """Add the clocks from `start` up to but without `end`."""
         bounds = self._bounds.get(client)

@@ -11,27 +11,17 @@ yrs accepts. Source: Yjs UpdateDecoder.js, Item.js, StructStore.js and the Conte
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final, NamedTuple, NoReturn
 
-from collab.core.causality import Emoji, Id, Place, Struct, reach
-from collab.core.placement import Placement, Stretch
-from collab.core.values import DELETED, EMBED, FORMAT, READERS, STRING, TYPE, XML_ELEMENT, XML_HOOK, XML_TEXT
+from collab.core.causality import Emoji, Id, Struct, circle_in
+from collab.core.placement import NO_WHEREABOUTS, SEVERAL, TYPED, Placement, Spot, Whereabouts
+from collab.core.roots import RootKind, kind_of
+from collab.core.values import DELETED, READERS, STRING, TYPE
 from collab.core.wire import MAX_CLOCK, MAX_SAFE_INTEGER, Reader
 from collab.errors import MalformedError
 
 Run = tuple[int, int, int]
 """(client id, first clock, clock after the last)."""
-
-
-class RootKind(Enum):
-    """What a root turns out to be, as far as what stands directly in it tells."""
-
-    UNKNOWN = "unknown"
-    MAP = "map"
-    TEXT = "text"
-    XML = "xml"
-    ARRAY = "array"
 
 
 class Inspection(NamedTuple):
@@ -47,8 +37,8 @@ class Inspection(NamedTuple):
     """Those of its own runs that arrive deleted (GC and ContentDeleted)."""
     types: int = 0
     """How many shared types it makes."""
-    stretches: tuple[Stretch, ...] = ()
-    """Where its elements stand. Those before a client's first stretch continue that client's elements."""
+    whereabouts: Whereabouts = NO_WHEREABOUTS
+    """Where its elements stand. Those before a client's first stretch stand beside that client's last element."""
     roots: tuple[tuple[str, RootKind], ...] = ()
     """What it puts directly into a root by name; only the first element of a root must."""
     structs: int = 1
@@ -125,18 +115,19 @@ def _keystroke(update: bytes) -> Inspection | None:
         return None
     needs: tuple[Id, ...] = ()
     cuts: tuple[Id, ...] = ()
-    stretches: tuple[Stretch, ...] = ()
+    loose = 0
+    right: Id | None = None
     if left_client != client:
         needs = ((left_client, left_clock),)
-        cuts = ((left_client, left_clock + 1),)
-        stretches = ((client, clock, (left_client, left_clock), 0, False),)
+        loose = 1
     elif left_clock != clock - 1:
         if left_clock >= clock:
             return None
+        loose = 1
+    if loose:
         cuts = ((left_client, left_clock + 1),)
-        stretches = ((client, clock, (left_client, left_clock), 0, False),)
     if info == _STRING_BETWEEN:
-        right_client, right_clock = numbers[4], numbers[5]
+        right = right_client, right_clock = numbers[4], numbers[5]
         cuts = (*cuts, (right_client, right_clock))
         if right_client == client:
             if right_clock >= clock:
@@ -147,20 +138,17 @@ def _keystroke(update: bytes) -> Inspection | None:
             needs = ((right_client, right_clock),)
         if right_client == left_client and right_clock == left_clock:
             return None
-    return Inspection(((client, clock, clock + length),), needs, cuts=cuts, stretches=stretches, loose=len(stretches))
+    whereabouts = NO_WHEREABOUTS
+    if loose or right is not None or length > 1:
+        traits = SEVERAL if length > 1 else 0
+        whereabouts = Whereabouts(((client, clock, (left_client, left_clock), right, traits),))
+    return Inspection(((client, clock, clock + length),), needs, cuts=cuts, whereabouts=whereabouts, loose=loose)
 
 
 # ---- everything ----
 
 GC, SKIP = 0, 10
 _HAS_LEFT, _HAS_RIGHT, _HAS_PARENT_KEY = 0x80, 0x40, 0x20
-_XML_TYPES: Final = (bytes((XML_ELEMENT,)), bytes((XML_HOOK,)), bytes((XML_TEXT,)))
-_ROOT_KINDS: Final = {
-    STRING: RootKind.TEXT,
-    FORMAT: RootKind.TEXT,
-    EMBED: RootKind.TEXT,
-    DELETED: RootKind.UNKNOWN,
-}
 
 
 class Parser(Reader):
@@ -195,6 +183,24 @@ class Parser(Reader):
         self.recorded: list[Struct] = []
 
     def inspection(self) -> Inspection:
+        """Return all that the update tells."""
+        deletes = self.parse()
+        return Inspection(
+            tuple(self.runs),
+            tuple(self.needs.items()),
+            deletes,
+            tuple(self.dead),
+            self.types,
+            self.placement.whereabouts(self.dead),
+            tuple(self.roots.items()),
+            self.structs,
+            tuple(self.cuts),
+            tuple((emoji.client, emoji.clock) for emoji in self.emoji),
+            self.loose,
+        )
+
+    def parse(self) -> tuple[Run, ...]:
+        """Collect it; return what it deletes by its delete set."""
         clients = self._bounded_count(3, "clients")
         # Only several clients can refer to one another in a circle.
         self.record = self.record or clients > 1
@@ -210,31 +216,21 @@ class Parser(Reader):
         deletes = self._delete_set()
         self.finish()
         self._check_order()
-        return Inspection(
-            tuple(self.runs),
-            tuple(self.needs.items()),
-            deletes,
-            tuple(self.dead),
-            self.types,
-            self.placement.stretches(),
-            tuple(self.roots.items()),
-            self.structs,
-            tuple(self.cuts),
-            tuple((emoji.client, emoji.clock) for emoji in self.emoji),
-            self.loose,
-        )
+        return deletes
 
     def _client(self, client: int, clock: int, count: int) -> None:
         start = clock
+        self.placement.enter()
         for _ in range(count):
             begin = self.position
             info = self.byte()
             refs: tuple[Id, ...] = ()
-            place = None
             if info in (GC, SKIP):
                 length = self.var_uint()
+                if info == GC:
+                    self.placement.put_garbage(client, clock)
             else:
-                place, refs, length = self._item(info, client, clock)
+                refs, length = self._item(info, client, clock)
             end = clock + length
             if length == 0:
                 self._refuse("a struct without length")
@@ -248,7 +244,7 @@ class Parser(Reader):
             elif info == GC or info & 0x1F == DELETED:
                 self.dead.append((client, clock, end))
             if self.record:
-                self.recorded.append(Struct(client, clock, end, place, refs, begin, self.position, info == SKIP))
+                self.recorded.append(Struct(client, clock, end, refs, begin, self.position, info == SKIP))
             clock = end
         if clock > start:
             self.runs.append((client, start, clock))
@@ -256,11 +252,12 @@ class Parser(Reader):
                 self.placement.leave(client, clock)
         self.structs += count
 
-    def _item(self, info: int, client: int, clock: int) -> tuple[Place, tuple[Id, ...], int]:
-        """Read one Item behind its info byte; return its place, what it refers to, and its length."""
+    def _item(self, info: int, client: int, clock: int) -> tuple[tuple[Id, ...], int]:
+        """Read one Item behind its info byte; return what it refers to, and its length."""
         content = info & 0x1F
         refs: list[Id] = []
-        place, reference = Place.ROOT, None
+        right: Id | None = None
+        spot: Spot
         if info & (_HAS_LEFT | _HAS_RIGHT):
             if info & _HAS_LEFT:
                 left_client, left_clock = self.var_uint(), self.var_uint()
@@ -270,24 +267,17 @@ class Parser(Reader):
             if info & _HAS_RIGHT:
                 refs.append((self.var_uint(), self.var_uint()))
                 self.cuts.append(refs[-1])
-            place, reference = Place.BESIDE, refs[0]
-            if refs[-1] == reference and len(refs) > 1:
-                self._refuse("an element between another and itself")
+            spot = refs[0]
+            if len(refs) > 1:
+                right = refs[1]
+                if right == spot:
+                    self._refuse("an element between another and itself")
         else:
-            named_root = self.var_uint()
-            if named_root == 1:
-                name = self.var_string()
-            elif named_root == 0:
-                name = None
-                refs.append((self.var_uint(), self.var_uint()))
-                place, reference = Place.INSIDE, refs[0]
-            else:
-                self._refuse(f"parent of kind {named_root}")
-            keyed = bool(info & _HAS_PARENT_KEY)
-            if keyed:
-                self.var_string()
-            if name is not None:
-                self._root(name, content, keyed)
+            owner, owner_clock = self._parent(refs)
+            key = self.var_string() if info & _HAS_PARENT_KEY else None
+            spot = owner, owner_clock, key
+            if isinstance(owner, str):
+                self._root(owner, content, key is not None)
         for reference_client, reference_clock in refs:
             if reference_clock >= MAX_CLOCK:
                 self._refuse(f"clock {reference_clock} is out of range")
@@ -296,19 +286,29 @@ class Parser(Reader):
                     self.needs[reference_client] = reference_clock
             elif reference_clock >= clock:
                 self._refuse(f"client {client} at clock {clock} refers to its own future")
-        if place is not Place.BESIDE or reference != (client, clock - 1):
-            self.loose += 1
-            inside = place is Place.INSIDE
-            self.placement.begin(client, clock, reference, inside=inside, typed=content == TYPE)
-        elif content == TYPE:
-            self.placement.go_on_with_type(client, clock)
+        self.loose += spot != (client, clock - 1)
         self.types += content == TYPE
         if content == STRING:
-            return place, tuple(refs), self._string(client, clock)
-        read_content = READERS.get(content)
-        if read_content is None:
-            self._refuse(f"content of kind {content}")
-        return place, tuple(refs), read_content(self)
+            length = self._string(client, clock)
+        else:
+            read_content = READERS.get(content)
+            if read_content is None:
+                self._refuse(f"content of kind {content}")
+            length = read_content(self)
+        traits = TYPED if content == TYPE else SEVERAL if length > 1 and content != DELETED else 0
+        self.placement.put(client, clock, spot, right, traits)
+        return tuple(refs), length
+
+    def _parent(self, refs: list[Id]) -> tuple[int | str, int]:
+        """Read what an item is inside of: a root by its name, or a type, which it needs then."""
+        kind = self.var_uint()
+        if kind == 1:
+            return self.var_string(), 0
+        if kind != 0:
+            self._refuse(f"parent of kind {kind}")
+        owner, clock = self.var_uint(), self.var_uint()
+        refs.append((owner, clock))
+        return owner, clock
 
     def _string(self, client: int, clock: int) -> int:
         """Read past a text; its length is in UTF-16 code units, of which an emoji has two."""
@@ -331,15 +331,8 @@ class Parser(Reader):
         return units
 
     def _root(self, name: str, content: int, keyed: bool) -> None:
-        if self.roots.get(name, RootKind.UNKNOWN) is not RootKind.UNKNOWN:
-            return
-        if keyed:
-            kind = RootKind.MAP
-        elif content == TYPE and self.data[self.position : self.position + 1] in _XML_TYPES:
-            kind = RootKind.XML
-        else:
-            kind = _ROOT_KINDS.get(content, RootKind.ARRAY)
-        self.roots[name] = kind
+        if self.roots.get(name, RootKind.UNKNOWN) is RootKind.UNKNOWN:
+            self.roots[name] = kind_of(content, self.data[self.position : self.position + 1], keyed=keyed)
 
     def _delete_set(self) -> tuple[Run, ...]:
         deletes: list[Run] = []
@@ -371,12 +364,9 @@ class Parser(Reader):
         inner = [client for client in self.needs if client in ends]
         if not inner:
             return
-        # As if whatever the update builds on, and whatever it skips, were here.
-        closed = (s._replace(refs=tuple(r for r in s.refs if _within(r, begins, ends))) for s in self.recorded)
-        reached = reach(closed, begins).clocks
-        for client, end in ends.items():
-            if reached[client] < end:
-                self._refuse(f"client {client} refers to itself through others")
+        circular = circle_in(self.recorded, begins, ends)
+        if circular is not None:
+            self._refuse(f"client {circular} refers to itself through others")
         for client in inner:
             if self.needs[client] < ends[client]:
                 del self.needs[client]
@@ -390,8 +380,3 @@ class Parser(Reader):
 
     def _refuse(self, why: str) -> NoReturn:
         raise MalformedError(f"update at byte {self.position}: {why}")
-
-
-def _within(reference: Id, begins: dict[int, int], ends: dict[int, int]) -> bool:
-    client, clock = reference
-    return client in ends and begins[client] <= clock < ends[client]

@@ -1,6 +1,6 @@
 """Cut an update in two: what can be integrated now, and what has to wait.
 
-Not for: deciding whether it must be cut (`replica`). The bytes of a struct stand alone in the v1
+Not for: keeping what waits (`waiting`). The bytes of a struct stand alone in the v1
 encoding, so they are copied, never decoded.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from collab.core.causality import Id, Reached, Struct, reach
-from collab.core.inspection import SKIP, Parser, Run
+from collab.core.inspection import SKIP, Inspection, Parser, Run
 from collab.core.wire import EMPTY_UPDATE, StateVector, encode_delete_set, var_uint
 
 
@@ -21,6 +21,29 @@ class Cut(NamedTuple):
     rest: bytes
     missing: frozenset[Id]
     """What the rest waits for: when any of it is there, more can be integrated."""
+
+
+def first_missing(inspection: Inspection, known: StateVector) -> Id | None:
+    """Return the first (client, clock) that must be integrated before an update, if any."""
+    reached = known
+    grown: dict[int, int] = {}
+    several = len(inspection.runs) > 1 or inspection.deletes
+    for client, start, end in inspection.runs:
+        clock = reached.get(client, 0)
+        if start > clock:
+            return client, clock
+        if several and end > clock:
+            if not grown:
+                reached = grown = dict(known)
+            grown[client] = end
+    for client, clock in inspection.needs:
+        if clock >= reached.get(client, 0):
+            return client, clock
+    if inspection.deletes:
+        for client, _, end in inspection.deletes:
+            if end > reached.get(client, 0):
+                return client, end - 1
+    return None
 
 
 def split(update: bytes, known: StateVector) -> tuple[bytes, bytes]:
@@ -43,7 +66,7 @@ def cut(updates: Sequence[bytes], known: StateVector) -> list[Cut]:
     structs: list[Struct] = []
     for parser in parsers:
         parser.record = True
-        deletes.append(parser.inspection().deletes)
+        deletes.append(parser.parse())
         structs += [struct for struct in parser.recorded if not struct.skip and _is_news(struct, known)]
     if len(updates) > 1:
         structs.sort(key=lambda struct: struct.clock)
@@ -55,7 +78,7 @@ def in_pieces(snapshot: bytes, structs: int = 20) -> list[bytes]:
     """Return a complete state as updates of so many structs, of which each needs only those before it."""
     parser = Parser(snapshot)
     parser.record = True
-    inspection = parser.inspection()
+    deleted = parser.parse()
     order = reach(parser.recorded, {}).order
     pieces = []
     for at in range(0, len(order), structs):
@@ -64,7 +87,7 @@ def in_pieces(snapshot: bytes, structs: int = 20) -> list[bytes]:
             together.setdefault(struct.client, []).append(struct)
         pieces.append(_assemble(snapshot, dict(sorted(together.items(), reverse=True)), {}))
     deletes: dict[int, list[tuple[int, int]]] = {}
-    for client, start, end in inspection.deletes:
+    for client, start, end in deleted:
         deletes.setdefault(client, []).append((start, end))
     return [*pieces, _assemble(snapshot, {}, deletes)]
 

@@ -13,17 +13,16 @@ from enum import Enum
 from hashlib import sha256
 from typing import Self
 
-from collab.core.causality import Id
 from collab.core.deletions import DeleteSet
 from collab.core.document import COMMIT_AFTER, Document
 from collab.core.expense import SMALLEST_STRUCT_BYTES, STEPS_AT_A_STRETCH, steps_to_load, weight_of_deletions
 from collab.core.inspection import Inspection, Run, read
+from collab.core.layout import FlawedError, check_flaw
 from collab.core.merging import KEYSTROKE_BYTES, BrokenReplicaError, batches, merge, without
-from collab.core.nesting import check_depth
-from collab.core.partition import cut, split
+from collab.core.partition import cut, first_missing, split
 from collab.core.surrogates import check_halves, tear
 from collab.core.survey import recall, survey
-from collab.core.waiting import Parts, WaitingLimits, WaitingList, WaitingUpdate
+from collab.core.waiting import Parts, WaitingLimits, WaitingList, WaitingUpdate, culprit_in
 from collab.core.wire import (
     EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
@@ -50,8 +49,8 @@ class Replica:
         self.state: dict[int, int] = {}
         """The state vector: how many clock ticks of each client are integrated."""
         self.size_bytes = 0
-        self.structs, self._nesting, self.halves = recall(())
-        """Roughly how large the document is, and what is known of depths and emoji."""
+        self.structs, self._layout, self.halves = recall(())
+        """Roughly how large the document is, where everything in it stands, and where emoji are."""
         self.version = 0
         """Counts the updates integrated."""
         self.failure: BrokenReplicaError | None = None
@@ -86,7 +85,7 @@ class Replica:
             self.commit()
         self.state = decode_state_vector(self._document.state_vector())
         complete = len(surveys) == len(snapshots)
-        self.structs, self._nesting, self.halves = recall(surveys if complete else map(survey, snapshots))
+        self.structs, self._layout, self.halves = recall(surveys if complete else map(survey, snapshots))
         self.size_bytes = sum(map(len, snapshots))
         if snapshots:
             # pycrdt leaves out in silence what it cannot take. Equal bytes prove it cheaper than reading them, and
@@ -107,11 +106,13 @@ class Replica:
             done = not one_by_one and self._take_at_once(some)
             for update in () if done else some:
                 try:
-                    new, inspection = self._new_in(update, read(update))
+                    inspection = read(update)
                     steps += steps_to_load(inspection, self.structs, self.size_bytes)
-                    self._take(new, inspection)
+                    self._take(update, inspection)
                     if one_by_one or steps > STEPS_AT_A_STRETCH:
                         self.commit()
+                except FlawedError as error:
+                    raise BrokenReplicaError.because_of(update, error) from error
                 except BrokenReplicaError as error:
                     error.culprit = error.culprit or update
                     raise
@@ -173,7 +174,7 @@ class Replica:
 
     def parts(self, update: bytes, inspection: Inspection) -> Parts | None:
         """Return an update in two parts if something of it has to wait, but not too much (R3, R12)."""
-        if self._missing(inspection) is None:
+        if first_missing(inspection, self.state) is None:
             return None
         return self._waiting.cut(update, inspection, self.state, self.limits)
 
@@ -235,7 +236,9 @@ class Replica:
 
     def _goes_on(self, inspection: Inspection) -> bool:
         """Whether an update is typing: one client goes on where it stopped, beside what is here."""
-        if inspection.deletes or inspection.stretches or inspection.halves or len(inspection.runs) != 1:
+        if inspection.deletes or inspection.halves or len(inspection.runs) != 1:
+            return False
+        if inspection.whereabouts.stretches and not self._layout.goes_on(inspection):
             return False
         state = self.state
         client, start, _ = inspection.runs[0]
@@ -255,19 +258,18 @@ class Replica:
     ) -> Verdict:
         if not self._brings_news(inspection):
             return Verdict.KNOWN
-        if limits and inspection.halves:
+        if limits:
             check_halves(inspection, self.state)
-        if self._missing(inspection) is None:
-            if limits and inspection.types:
-                check_depth(self._nesting.depth_with(inspection.stretches))
-            self._integrate(update, inspection)
+            check_flaw(inspection.whereabouts.flaw)
+        if first_missing(inspection, self.state) is None:
+            self._bring_in(update, inspection, limits)
             if self._waiting:
                 self._release()
             return Verdict.INTEGRATED
         ready, ready_inspection, rest = parts or self._waiting.cut(update, inspection, self.state, limits)
         kept = rest.update == EMPTY_UPDATE or rest.update in self._waiting
         if limits and not kept:
-            self._waiting.check(rest, limits, self._nesting.deepest, self.structs, self.size_bytes)
+            self._waiting.check(rest, limits, self._layout.containers.deepest, self.structs, self.size_bytes)
         brought = ready != EMPTY_UPDATE and self._take(ready, ready_inspection, limits) is Verdict.INTEGRATED
         if kept and not brought:
             return Verdict.KNOWN
@@ -284,37 +286,24 @@ class Replica:
         except (BrokenReplicaError, MalformedError):
             return False  # one of them cannot be read: which one, reading them one by one tells
         steps = steps_to_load(inspection, self.structs, self.size_bytes)
-        if steps > STEPS_AT_A_STRETCH or self._missing(inspection) is not None:
+        if steps > STEPS_AT_A_STRETCH or first_missing(inspection, self.state) is not None:
             return False
-        self._integrate(*self._new_in(merged, inspection))
+        try:
+            self._bring_in(merged, inspection)
+        except FlawedError:
+            return False
         return True
 
-    def _new_in(self, update: bytes, inspection: Inspection) -> tuple[bytes, Inspection]:
-        """Return a row of the log without the structs that are known: what it says of them is not believed (R21)."""
-        if not self.repeats(inspection) or self._missing(inspection) is not None:
+    def _news_of(self, update: bytes, inspection: Inspection) -> tuple[bytes, Inspection]:
+        """Return an update without what is known: what it says of that is not believed (R21)."""
+        if not self.repeats(inspection):
             return update, inspection
         ready, _ = split(update, self.state)
-        return ready, read(ready)
-
-    def _missing(self, inspection: Inspection) -> Id | None:
-        """Return the first (client, clock) that must be integrated before this update, if any."""
-        state = self.state
-        reached = state
-        for client, start, end in inspection.runs:
-            known = reached.get(client, 0)
-            if start > known:
-                return client, known
-            if end > known and (len(inspection.runs) > 1 or inspection.deletes):
-                reached = {**reached, client: end} if reached is state else reached
-                reached[client] = end
-        for client, clock in inspection.needs:
-            if clock >= reached.get(client, 0):
-                return client, clock
-        if inspection.deletes:
-            for client, _, end in inspection.deletes:
-                if end > reached.get(client, 0):
-                    return client, end - 1
-        return None
+        inspection = read(ready)
+        if self.repeats(inspection):  # a struct that is known in part
+            ready = without(ready, self.state_vector())
+            inspection = read(ready)
+        return ready, inspection
 
     def _brings_news(self, inspection: Inspection) -> bool:
         state = self.state
@@ -326,6 +315,15 @@ class Replica:
         deleted = self._deletions()
         return not all(deleted.covers(*run) for run in inspection.deletes)
 
+    def _bring_in(self, update: bytes, inspection: Inspection, limits: WaitingLimits | None = None) -> None:
+        """Integrate what is news of an update whose dependencies are here, and take note of where it stands."""
+        update, inspection = self._news_of(update, inspection)
+        self._layout.check(update, inspection, self._document)
+        if limits and inspection.types:
+            self._layout.check_depth(inspection)
+        self._layout.add(update, inspection)
+        self._integrate(update, inspection)
+
     def _integrate(self, update: bytes, inspection: Inspection) -> None:
         """Hand pycrdt an update whose dependencies are here, and keep account of it."""
         if self.halves.clocks or inspection.halves:
@@ -333,8 +331,6 @@ class Replica:
         else:
             self._apply(update)
         state = self.state
-        if inspection.stretches:
-            self._nesting.add(inspection.stretches, state)
         for client, _, end in inspection.runs:
             if end > state.get(client, 0):
                 state[client] = end
@@ -376,9 +372,11 @@ class Replica:
         try:
             ready = merge(part.ready for part in parts if part.ready != EMPTY_UPDATE)
             if not self.knows(inspection := read(ready)):
-                self._integrate(ready, inspection)
+                self._bring_in(ready, inspection)
+        except FlawedError as error:
+            raise BrokenReplicaError.because_of(culprit_in(group, error.element), error) from error
         except BrokenReplicaError as error:
-            error.culprit = max(group, key=lambda waiting: waiting.inspection.structs).whole
+            error.culprit = culprit_in(group)
             raise
         for waiting, part in zip(group, parts, strict=True):
             if part.rest != EMPTY_UPDATE:

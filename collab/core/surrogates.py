@@ -82,7 +82,7 @@ def check_halves(inspection: Inspection, known: StateVector) -> None:
 def tear(update: bytes, cut: Collection[Id]) -> bytes:
     """Return a well-formed update whose surrogate pairs with these second halves are U+FFFD twice."""
     parser = Parser(update)
-    parser.inspection()
+    parser.parse()
     torn = [emoji for emoji in parser.emoji if (emoji.client, emoji.clock) in cut]
     texts: dict[int, int] = {}
     for emoji in torn:

@@ -1,7 +1,7 @@
-"""What only reading all of a snapshot would tell, kept beside it: how many structs, how deep types, where emoji.
+"""What only reading all of a snapshot would tell, kept beside it: how many structs, where they stand, where emoji.
 
 Reading takes over a microsecond for each struct, so it is done where the snapshot is made, in
-another process, and opening a document copies a few arrays. Not for: the state vector and the
+another process, and opening a document unpacks a few arrays. Not for: the state vector and the
 deletions, which pycrdt tells.
 """
 
@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from collab.core.inspection import read
-from collab.core.nesting import Levels, Nesting
+from collab.core.layout import Layout
+from collab.core.packing import pack, unpack
 from collab.core.surrogates import Halves
 from collab.core.wire import Reader, var_bytes, var_uint
 
@@ -25,23 +26,23 @@ class Recollection(NamedTuple):
     """What was kept."""
 
     structs: int
-    nesting: Nesting
+    layout: Layout
     halves: Halves
 
 
 def survey(snapshot: bytes) -> bytes:
-    """Return what is to be kept with a complete state; six to eight bytes, if editors made it and there is no emoji.
+    """Return what is to be kept with a complete state.
 
-    How long it takes to integrate (`timed`), the number of its structs, the depth of its types, what
-    counts as the level of most elements (`Nesting.floor`); then, each behind the number of clients and
-    their ids, the levels that are deeper and the second halves of surrogate pairs, as arrays of 32 and
-    16 bits in little-endian order.
+    How long it takes to integrate (`timed`), the number of its structs, the depth of its types; two
+    zeros, where once was told of depths; then the second halves of surrogate pairs, behind the number of
+    clients and their ids, as arrays of 32 bits in little-endian order; last, where everything stands
+    (`packing`). Those made before that was noted end before it.
     """
     inspection = read(snapshot)
-    nesting, halves = Nesting(), Halves()
-    nesting.add(inspection.stretches, {})
+    layout, halves = Layout(), Halves()
+    layout.add(snapshot, inspection)
     halves.add(inspection.halves)
-    return _encode(inspection.structs, nesting, halves)
+    return _encode(inspection.structs, layout.containers.deepest, halves) + pack(layout)
 
 
 def timed(kept: bytes, milliseconds: float) -> bytes:
@@ -56,14 +57,11 @@ def is_slow(kept: bytes) -> bool:
 
 def survey_of_emoji(halves: Halves) -> bytes:
     """Return a survey that tells of a document no more than where its emoji are."""
-    return _encode(0, Nesting(), halves)
+    return _encode(0, 0, halves)
 
 
-def _encode(structs: int, nesting: Nesting, halves: Halves) -> bytes:
-    deep = nesting.deep()
-    parts = [b"\x00", var_uint(structs), var_uint(nesting.deepest), var_uint(nesting.floor), var_uint(len(deep))]
-    for client, noted in deep.items():
-        parts += (var_uint(client), _packed(noted.starts), _packed(noted.levels))
+def _encode(structs: int, deepest: int, halves: Halves) -> bytes:
+    parts = [b"\x00", var_uint(structs), var_uint(deepest), b"\x00\x00"]
     parts.append(var_uint(len(halves.clocks)))
     for client, clocks in halves.clocks.items():
         parts += (var_uint(client), _packed(clocks))
@@ -76,21 +74,30 @@ def recall(surveys: Iterable[bytes]) -> Recollection:
     Raises:
         MalformedError: it is not what `survey` made.
     """
-    structs, nesting, halves = 0, Nesting(), Halves()
+    structs, layout, halves = 0, Layout(), Halves()
+    containers = layout.containers
     for kept in surveys:
         reader = Reader(kept)
         reader.var_uint()
         # Two snapshots of a document have most of their structs in common.
         structs = max(structs, reader.var_uint())
-        deepest, floor = reader.var_uint(), reader.var_uint()
-        deep = {}
-        for _ in range(reader.var_uint()):
-            client = reader.var_uint()
-            deep[client] = Levels(_unpacked("I", reader), _unpacked("H", reader))
-        nesting.load(deepest, floor, deep)
-        halves.load({reader.var_uint(): _unpacked("I", reader) for _ in range(reader.var_uint())})
+        containers.deepest = max(containers.deepest, reader.var_uint())
+        _skip_depths(reader)
+        halves.load({reader.var_uint(): _unpacked(reader) for _ in range(reader.var_uint())})
+        if reader.position < reader.end:
+            unpack(reader, layout)
+        else:
+            containers.complete = False
         reader.finish()
-    return Recollection(structs, nesting, halves)
+    return Recollection(structs, layout, halves)
+
+
+def _skip_depths(reader: Reader) -> None:
+    reader.var_uint()
+    for _ in range(reader.var_uint()):
+        reader.var_uint()
+        reader.var_bytes()
+        reader.var_bytes()
 
 
 def _packed(numbers: array[int]) -> bytes:
@@ -100,8 +107,8 @@ def _packed(numbers: array[int]) -> bytes:
     return var_bytes(numbers.tobytes())
 
 
-def _unpacked(kind: str, reader: Reader) -> array[int]:
-    numbers = array(kind)
+def _unpacked(reader: Reader) -> array[int]:
+    numbers = array("I")
     numbers.frombytes(reader.var_bytes())
     if sys.byteorder == "big":
         numbers.byteswap()

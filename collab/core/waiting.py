@@ -1,18 +1,19 @@
 """Updates that wait for a predecessor, outside of pycrdt (hazards P1).
 
-Not for: telling what an update lacks, or taking it in (`replica`).
+Not for: telling what an update lacks (`partition`), or taking it in (`replica`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from collab.core.causality import Id
+from collab.core.containers import Containers
 from collab.core.expense import places_in, steps_for
 from collab.core.inspection import Inspection, read
-from collab.core.nesting import Nesting, check_depth
+from collab.core.nesting import check_depth
 from collab.core.partition import Cut, cut
 from collab.core.wire import StateVector
 from collab.errors import TooLargeError
@@ -142,4 +143,16 @@ class WaitingList:
             raise TooLargeError("what waits for its predecessors", steps, limits.steps, "steps")
         # Checked now, since nobody is left to refuse it to when it is let in, or loaded from the log.
         if newcomer.inspection.types:
-            check_depth(depth + sum(Nesting().depth_with(w.inspection.stretches) for w in waiting))
+            check_depth(depth + sum(Containers().depth_with(w.inspection.whereabouts) for w in waiting))
+
+
+def culprit_in(group: Sequence[WaitingUpdate], element: Id | None = None) -> bytes:
+    """Return which of some updates that are let in together is to blame, as it came.
+
+    That which brings `element`; else the largest.
+    """
+    for waiting in group:
+        for client, start, end in waiting.inspection.runs:
+            if element and client == element[0] and start <= element[1] < end:
+                return waiting.whole
+    return max(group, key=lambda waiting: waiting.inspection.structs).whole

@@ -15,6 +15,7 @@ from collab.core.inspection import read
 from collab.core.merging import merge
 from collab.core.partition import split
 from collab.core.replica import Replica, Verdict
+from collab.core.survey import survey
 from collab.core.wire import EMPTY_UPDATE, decode_state_vector
 from tests.support.node import Oracle, YjsClient
 from tests.support.simulation import Weather, World, simulate
@@ -105,7 +106,26 @@ def test_real_yjs_clients_converge_after_long_histories(oracle: Oracle, shard: i
         yjs_history(oracle, seed, steps=200)
 
 
-def yjs_history(oracle: Oracle, seed: int, steps: int) -> None:
+@pytest.mark.parametrize("shard", range(4))
+def test_nothing_honest_is_refused_over_restarts(oracle: Oracle, shard: int) -> None:
+    """W5, W12 to W15, R24: whatever comes when, and whatever is known of the document then."""
+    for seed in range(20_000 + shard * 15, 20_000 + (shard + 1) * 15):
+        random = Random(seed)
+        sent = yjs_history(oracle, seed, steps=80).sent
+        replica = Replica()
+        waiting: list[bytes] = []
+        for update in random.sample(sent, len(sent)):
+            assert replica.admit(update, read(update)) in Verdict, f"seed {seed}"
+            waiting = [one for one in (*waiting, update) if not replica.knows(read(one))]
+            if random.random() < 0.2:
+                snapshot = replica.full_state()
+                replica = Replica.load([snapshot], waiting, [survey(snapshot)])
+            assert replica.failure is None, f"seed {seed}"
+        assert 0 == replica.waiting
+        assert oracle.judge(sent).view == view_of(replica.full_state()), f"seed {seed}"
+
+
+def yjs_history(oracle: Oracle, seed: int, steps: int) -> World:
     random = Random(seed)
     client_ids = random.sample(range(2, 1 << 32), random.randint(2, 4))
     clients: list[Client] = [oracle.client(id) if random.random() < 0.7 else Peer(id) for id in client_ids]
@@ -115,6 +135,7 @@ def yjs_history(oracle: Oracle, seed: int, steps: int) -> None:
         judgement = oracle.judge(world.sent)
         world.check(judgement.view)
         assert judgement.view == oracle.judge([world.late_joiner()]).view, "a late joiner's Yjs differs"
+        return world
     except BaseException as error:
         error.add_note(f"seed {seed}: {' '.join(world.story)}")
         raise

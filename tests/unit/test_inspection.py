@@ -10,9 +10,10 @@ import pytest
 from hypothesis import strategies as st
 
 from collab.core.causality import Id
-from collab.core.inspection import Inspection, Parser, RootKind, _keystroke, read
+from collab.core.inspection import Inspection, Parser, _keystroke, read
 from collab.core.merging import merge
 from collab.core.replica import Verdict
+from collab.core.roots import RootKind
 from collab.core.values import ANY, DELETED, TYPE
 from collab.core.wire import MAX_CLOCK, MAX_SAFE_INTEGER
 from collab.errors import MalformedError

@@ -185,9 +185,12 @@ class Hub:
         snapshots, updates, surveys = contents_of(rows)
         if any(map(is_slow, surveys)):
             pieces = [await self._readers.run(in_pieces, snapshot) for snapshot in snapshots]
-            snapshots, updates, surveys = [], [*chain(*pieces), *updates], []
-        replica = Replica(self._limits.waiting)
-        replica.take_snapshots(snapshots, surveys)
+            replica = Replica(self._limits.waiting)
+            for _ in replica.take_pieces(list(chain(*pieces))):
+                await asyncio.sleep(0)
+        else:
+            replica = Replica(self._limits.waiting)
+            replica.take_snapshots(snapshots, surveys)
         for _ in replica.take_rows(updates, one_by_one=one_by_one):
             await asyncio.sleep(0)  # integrating them may take long
         return replica

@@ -30,8 +30,7 @@ INTEGRATION_SECONDS: Final = 0.5
 """Of CPU, after which it is sure that the update is too dear: others wait for this process."""
 
 MAX_FACTS: Final = 100_000
-"""What the loop is told of one update: each takes it up to half a microsecond to be told, and as much to
-take note of."""
+"""What the loop is told of one update: each takes it up to two microseconds to be told, to look up and to note."""
 
 
 async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:

@@ -12,6 +12,7 @@ end, its first part is neither last nor deleted, and every Yjs throws when what 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Final
 
@@ -58,21 +59,27 @@ class Layout:
 
     def goes_on(self, inspection: Inspection) -> bool:
         """Whether an update surely has no flaw: a client goes on where it stopped, between the same neighbours."""
-        return not self.whole and self.containers.goes_on(inspection.whereabouts.stretches)
+        stretches = inspection.whereabouts.stretches
+        return not self.whole and (not stretches or self.containers.goes_on(stretches))
 
     def check_depth(self, inspection: Inspection) -> None:
         """Raise TooLargeError if an update nests shared types too deep."""
         check_depth(self.containers.depth_with(inspection.whereabouts))
 
-    def check(self, update: bytes, inspection: Inspection, document: Document) -> None:
+    def check(
+        self, update: bytes, inspection: Inspection, document: Document, deletions: Callable[[], DeleteSet]
+    ) -> None:
         """Make sure that an update that may be integrated says the same to all readers.
+
+        What is deleted is asked for only if it matters. What integrating something has deleted since it was last
+        read, such as an overwritten key, need not be in it.
 
         Raises:
             FlawedError: it does not.
             BrokenReplicaError: pycrdt failed.
         """
         if inspection.whereabouts.stretches or self.whole:
-            check_flaw(self.containers.flaw_in(inspection.whereabouts, _Dead(inspection, document)))
+            check_flaw(self.containers.flaw_in(inspection.whereabouts, _Dead(inspection, document, deletions)))
             self._check_cuts(inspection, self._wholes(update, inspection))
 
     def _wholes(self, update: bytes, inspection: Inspection) -> list[Run]:
@@ -87,9 +94,7 @@ class Layout:
                 keyed.setdefault(client, []).append((clock, end))
         if not keyed:
             return []
-        deleted = DeleteSet()
-        for run in inspection.deletes:
-            deleted.add(*run)
+        deleted = _set_of(inspection.deletes)
         parser = Parser(update)
         parser.record = True
         parser.parse()
@@ -106,9 +111,7 @@ class Layout:
     def _check_cuts(self, inspection: Inspection, own: list[Run]) -> None:
         if not own and not self.whole:
             return
-        new = DeleteSet()
-        for run in own:
-            new.add(*run)
+        new = _set_of(own)
         for client, clock in (*inspection.cuts, *(run[:2] for run in inspection.deletes)):
             here = client, clock, clock + 1
             if self.whole.covers(*here) or new.covers(*here):
@@ -124,27 +127,34 @@ def check_flaw(flaw: Flaw | None) -> None:
 class _Dead:
     """Tells which elements are deleted; works it out once somebody asks."""
 
-    __slots__ = ("_before", "_document", "_inspection", "_soon")
+    __slots__ = ("_arriving", "_deletions", "_document", "_inspection", "_soon")
 
-    def __init__(self, inspection: Inspection, document: Document) -> None:
+    def __init__(self, inspection: Inspection, document: Document, deletions: Callable[[], DeleteSet]) -> None:
         self._inspection = inspection
         self._document = document
-        self._before: DeleteSet | None = None
+        self._deletions = deletions
+        self._arriving: DeleteSet | None = None
         self._soon: DeleteSet | None = None
 
     def before(self, element: Id) -> bool:
         """Whether an element is deleted already, or arrives so."""
-        if self._before is None:
-            # Reading them ends the transaction, too: what was deleted in it is empty then, and pycrdt takes it.
-            self._before = self._document.deletions()
-            for run in self._inspection.dead:
-                self._before.add(*run)
-        return self._before.covers(*element, element[1] + 1)
+        if self._deletions().covers(*element, element[1] + 1):
+            # Once the transaction has ended there is nothing in it any more, and pycrdt takes it for a type.
+            self._document.commit()
+            return True
+        if self._arriving is None:
+            self._arriving = _set_of(self._inspection.dead)
+        return self._arriving.covers(*element, element[1] + 1)
 
     def soon(self, element: Id) -> bool:
         """Whether an element is deleted already, or will be by the update."""
         if self._soon is None:
-            self._soon = DeleteSet()
-            for run in self._inspection.deletes:
-                self._soon.add(*run)
+            self._soon = _set_of(self._inspection.deletes)
         return self._soon.covers(*element, element[1] + 1) or self.before(element)
+
+
+def _set_of(runs: Iterable[Run]) -> DeleteSet:
+    ranges = DeleteSet()
+    for run in runs:
+        ranges.add(*run)
+    return ranges

@@ -55,6 +55,8 @@ class Replica:
         """Counts the updates integrated."""
         self.failure: BrokenReplicaError | None = None
         """Set when what had waited broke pycrdt: this replica must be thrown away and loaded again."""
+        self._believes = False
+        """Whether what comes is part of a snapshot: whatever it says is what the document is."""
         self._deleted: DeleteSet | None = None
         self._waiting = WaitingList()
         self._integrated: list[bytes] = []
@@ -93,6 +95,12 @@ class Replica:
             full_state = self.full_state()
             if any(snapshot != full_state and not self.knows(read(snapshot)) for snapshot in snapshots):
                 raise BrokenReplicaError("a snapshot that refers to what is not in it")
+
+    def take_pieces(self, pieces: Sequence[bytes]) -> Iterator[None]:
+        """Begin with a complete state that comes in pieces (`in_pieces`), as `take_rows`; it is not inspected again."""
+        self._believes = True
+        yield from self.take_rows(pieces)
+        self._believes = False
 
     def take_rows(self, updates: Sequence[bytes], *, one_by_one: bool = False) -> Iterator[None]:
         """Take in the updates of a log, in any order; others may have a turn whenever this yields.
@@ -238,7 +246,7 @@ class Replica:
         """Whether an update is typing: one client goes on where it stopped, beside what is here."""
         if inspection.deletes or inspection.halves or len(inspection.runs) != 1:
             return False
-        if inspection.whereabouts.stretches and not self._layout.goes_on(inspection):
+        if (inspection.whereabouts.stretches or inspection.cuts) and not self._layout.goes_on(inspection):
             return False
         state = self.state
         client, start, _ = inspection.runs[0]
@@ -318,7 +326,8 @@ class Replica:
     def _bring_in(self, update: bytes, inspection: Inspection, limits: WaitingLimits | None = None) -> None:
         """Integrate what is news of an update whose dependencies are here, and take note of where it stands."""
         update, inspection = self._news_of(update, inspection)
-        self._layout.check(update, inspection, self._document)
+        if not self._believes:
+            self._layout.check(update, inspection, self._document, self._deletions)
         if limits and inspection.types:
             self._layout.check_depth(inspection)
         self._layout.add(update, inspection)

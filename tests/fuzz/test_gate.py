@@ -16,10 +16,10 @@ from collab.core.inspection import Parser, read
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.replica import Replica, Verdict
 from collab.core.survey import survey
-from collab.core.values import TYPE
+from collab.core.values import ANY, TYPE
 from collab.core.wire import decode_state_vector
 from collab.errors import MalformedError, TooLargeError
-from tests.support.hostile import Case, Forger, Judge, damaged
+from tests.support.hostile import Case, Forger, Judge, damaged, item, text, update
 from tests.support.yjs import Peer
 
 MOST_BYTES: Final = 3000
@@ -35,10 +35,39 @@ be cut. It harms nobody who has deleted it, but one who gets the deletion and th
 PARENT: Final = "must be deleted or shared ref type"
 
 
+SMALL: Final = [
+    [update({5: (0, items)})]
+    for items in (
+        [
+            item(TYPE, b"\x03\x01p", root="xml"),
+            item(TYPE, b"\x06", inside=(5, 0)),
+            text("ab", inside=(5, 1)),
+            item(ANY, b"\x01\x7e", inside=(5, 0), key="a"),
+            item(ANY, b"\x03\x7e\x7e\x7e", inside=(5, 0), key="title"),
+        ],
+        [
+            text("abcd"),
+            item(TYPE, b"\x01", root="map", key="title"),
+            item(ANY, b"\x02\x7e\x7e", inside=(5, 4), key="a"),
+            item(ANY, b"\x01\x7e", left=(5, 6)),
+            text("xyz", left=(5, 3)),
+        ],
+        [
+            item(TYPE, b"\x00", root="array"),
+            item(TYPE, b"\x01", inside=(5, 0)),
+            item(ANY, b"\x02\x7e\x7e", inside=(5, 1), key="a"),
+            item(TYPE, b"\x02", left=(5, 1)),
+            text("hi", inside=(5, 4)),
+        ],
+    )
+]
+"""Documents in which what is close by often stands elsewhere, or must stay together."""
+
+
 @pytest.fixture(scope="module")
 def documents(judge: Judge) -> list[list[bytes]]:
     """Honest documents, each as the updates that made it."""
-    made = [*judge.updates().values(), *map(_written, range(20))]
+    made = [*judge.updates().values(), *map(_written, range(20)), *SMALL * 5]
     short = [[one for one in updates if len(one) <= MOST_BYTES and _is_readable(one)] for updates in made]
     return [updates for updates in short if updates]
 
@@ -160,9 +189,11 @@ def _check(
 def _let_in(base: Sequence[bytes], one: bytes, *, restarted: bool) -> tuple[Case, Verdict] | str | None:
     """Return what the server makes of an update, what goes wrong, or None if it takes nothing of it."""
     replica = _document(base)
+    log: tuple[list[bytes], list[bytes], list[bytes]] = [], list(base), []
     if restarted:
         snapshot = replica.full_state()
-        replica = Replica.load([snapshot], [], [survey(snapshot)])
+        log = [snapshot], [], [survey(snapshot)]
+        replica = Replica.load(*log)
     try:
         one, inspection = replica.trim(one, read(one))
         verdict = replica.admit(one, inspection)
@@ -175,7 +206,8 @@ def _let_in(base: Sequence[bytes], one: bytes, *, restarted: bool) -> tuple[Case
         return "pycrdt has other clocks"
     if len(one) % 2:
         try:
-            state = Replica.load([], [*base, one]).full_state()
+            log[1].append(one)
+            state = Replica.load(*log).full_state()
         except BrokenReplicaError:
             return "pycrdt cannot read its log"
     return None if verdict is Verdict.KNOWN or replica.waiting else (Case(base, one, state), verdict)

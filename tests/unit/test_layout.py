@@ -6,12 +6,14 @@ from random import Random
 from typing import Any, Final
 
 import pytest
+from pycrdt import Doc, Text
 
 from collab.core.causality import Id
 from collab.core.containers import KEYS, UNKNOWN, Containers
 from collab.core.inspection import read
 from collab.core.layout import Layout
 from collab.core.merging import merge
+from collab.core.partition import in_pieces
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica, Verdict
 from collab.core.survey import recall, survey
@@ -259,8 +261,15 @@ def test_nor_is_it_by_the_update_that_brings_it(one: bytes) -> None:
         attempt(Replica(), merge([*TOGGLED, one]))
 
 
-@pytest.mark.parametrize("left", [(7, 0), (7, 2)])
-def test_what_goes_on_behind_a_key_is_behind_it(left: Id) -> None:
+def test_nor_does_their_author_cut_them() -> None:
+    """W14: an element in front of the last one of its client looks like one that goes on behind it."""
+    replica = replica_with(TOGGLED)
+
+    with pytest.raises(MalformedError, match="behind a key is cut"):
+        attempt(replica, update({7: (2, [item(ANY, VALUE, right=(7, 1))])}))
+
+
+def test_what_goes_on_behind_a_key_is_behind_it() -> None:
     """W14, W7: three letters beside one."""
     first = update({7: (0, [text("x", root="m", key="k")])})
     replica = replica_with([first, update({7: (1, [text("abc", left=(7, 0))])})])
@@ -385,6 +394,25 @@ def test_what_was_stored_before_is_unknown_and_let_through() -> None:
     attempt(replica, update({7: (0, [text("x"), item(ANY, VALUE, root="map", key="k")])}))
     with pytest.raises(MalformedError, match="neighbours in different places"):
         attempt(replica, update({7: (2, [text("y", left=(7, 0), right=(7, 1))])}))
+
+
+@pytest.mark.parametrize("pieces", [False, True], ids=["whole", "in pieces"])
+def test_a_snapshot_is_believed(*, pieces: bool) -> None:
+    """W15, H3: what an older release let in is what the document is."""
+    doc: Doc[Text] = Doc(client_id=1)
+    doc.apply_update(DOCUMENT)
+    doc.apply_update(update({7: (0, [text("x", left=(5, 4), right=(5, 6))])}))
+    snapshot = doc.get_update()
+
+    replica = Replica()
+    if pieces:
+        list(replica.take_pieces(in_pieces(snapshot)))
+    else:
+        replica.take_snapshots([snapshot], [survey(snapshot)])
+
+    assert snapshot == replica.full_state()
+    with pytest.raises(MalformedError, match="neighbours in different places"):
+        attempt(replica, update({8: (0, [text("x", left=(5, 4), right=(5, 6))])}))
 
 
 def test_a_survey_that_was_damaged_is_malformed() -> None:

@@ -13,12 +13,13 @@ from collab.core.inspection import read
 from collab.core.replica import Replica
 from collab.core.surrogates import Halves
 from collab.core.survey import survey_of_emoji
+from collab.core.values import ANY, TYPE
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import Kind
 from collab.errors import TooLargeError
 from collab.trial import attempt
 from tests.support.dear import BACKWARDS, DEAR, LONG, RICH, backwards, words
-from tests.support.hostile import replica_with, text, typed, update
+from tests.support.hostile import item, replica_with, text, typed, update
 from tests.support.members import Member, Table, tried
 from tests.support.view import text_of
 from tests.support.work import counted
@@ -175,10 +176,27 @@ def test_a_document_that_changes_faster_than_an_update_is_tried_says_so() -> Non
 
 def test_an_update_that_tells_too_much_is_refused() -> None:
     """R14: four million emoji, whose halves the room would take two seconds to note."""
-    with pytest.raises(TooLargeError, match="150003 of them, the limit is 100000"):
+    with pytest.raises(TooLargeError, match="150003 of them, the limit is 150000"):
         attempt(
             b"\x00\x00",
             survey_of_emoji(Halves()),
             update({5: (0, [text("😀" * 150_000, root="text")])}),
             WaitingLimits(),
         )
+
+
+def test_a_book_may_be_brought_as_a_whole() -> None:
+    """R14: by somebody who comes from another server, say. 20,000 paragraphs passed, and 30,000 were refused."""
+    structs: list[bytes] = []
+    for start in range(0, 8 * 30_000, 8):
+        structs += [
+            item(TYPE, b"\x03\x01p", left=(5, start - 8)) if start else item(TYPE, b"\x03\x01p", root="book"),
+            item(ANY, b"\x01\x77\x01x", inside=(5, start), key="id"),
+            item(TYPE, b"\x06", inside=(5, start)),
+            text("words", inside=(5, start + 2)),
+        ]
+
+    book, _ = attempt(b"\x00\x00", survey_of_emoji(Halves()), update({5: (0, structs)}), WaitingLimits())
+
+    assert book.parts is None
+    assert ((5, 0, 8 * 30_000),) == book.inspection.runs

@@ -71,8 +71,8 @@ fix: install ## Mend what the linters can mend, and format
 	@npm run --silent format --workspace web
 
 .PHONY: bench
-bench: $(package) $(tests) ## Run the benchmarks; each prints one JSON object
-	@for file in benchmarks/[!_]*.py; do $(python) "$$file" $(ARGS); done
+bench: $(package) $(tests) ## Run the benchmarks; each prints one JSON object, and all of them must hold
+	@failed=0; for file in benchmarks/[!_]*.py; do $(python) "$$file" $(ARGS) || failed=1; done; exit $$failed
 
 ##@ Build
 

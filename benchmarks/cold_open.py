@@ -3,9 +3,10 @@
 A document of 260,000 edits, made by one seeded author who types and deletes in bursts of up to 50
 keystrokes, every second one at another place. Each keystroke is a row. The first who opens it has it
 compacted, as after the death of a server, by a store, a hub and limits as a server has them; then it
-is opened again and again. Measured against no peer. Prints one JSON object.
+is opened again and again. Measured against no peer. Prints one JSON object; the exit status is 1 if the
+median is not below the bound.
 
-    python benchmarks/cold_open.py [--edits 260000] [--rounds 9]
+    python benchmarks/cold_open.py [--edits 260000] [--rounds 9] [--bound-ms 60]
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import json
 import logging
 import random
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from pycrdt import Doc, Text
@@ -37,6 +39,9 @@ from collab.store.sql import SqlStore
 
 PAPER = DocumentId("paper")
 LONGEST_BURST = 50
+
+BOUND_MS: Final = 60.0
+"""What was promised of 260,000 edits."""
 
 ROWS_A_TRANSACTION = 1_000
 """Of the log: it makes no difference to what is measured."""
@@ -125,7 +130,7 @@ async def open_once(url: str) -> tuple[float, int]:
         await store.close()
 
 
-async def measure(edits: int, rounds: int) -> dict[str, object]:
+async def measure(edits: int, rounds: int, bound_ms: float) -> dict[str, object]:
     rows = write_paper(edits)
     assert edits == len(rows)
     with tempfile.TemporaryDirectory() as folder:
@@ -135,6 +140,7 @@ async def measure(edits: int, rounds: int) -> dict[str, object]:
         await insist_on_a_snapshot(url)
         opened = [await open_once(url) for _ in range(rounds)]
     milliseconds = [ms for ms, _ in opened]
+    median = statistics.median(milliseconds)
     return {
         "benchmark": "cold_open",
         "peer": None,
@@ -142,11 +148,12 @@ async def measure(edits: int, rounds: int) -> dict[str, object]:
         "rows": len(rows),
         "first_open_s": round(first_milliseconds / 1000, 3),
         "state_bytes": opened[0][1],
-        "open_ms_median": round(statistics.median(milliseconds), 2),
+        "open_ms_median": round(median, 2),
         "open_ms_max": round(max(milliseconds), 2),
         "rounds": rounds,
         "machine": machine(),
-        "bound_ms": 60,
+        "bound_ms": bound_ms,
+        "holds": median < bound_ms,
     }
 
 
@@ -154,9 +161,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--edits", type=int, default=260_000)
     arguments.add_argument("--rounds", type=int, default=9)
+    arguments.add_argument("--bound-ms", type=float, default=BOUND_MS)
     chosen = arguments.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    print(json.dumps(asyncio.run(measure(chosen.edits, chosen.rounds))))
+    result = asyncio.run(measure(chosen.edits, chosen.rounds, chosen.bound_ms))
+    print(json.dumps(result))
+    sys.exit(0 if result["holds"] else 1)
 
 
 if __name__ == "__main__":

@@ -11,37 +11,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
-from collab.errors import CollabError, StartupError
+from collab.errors import CollabError, ConfigurationError, StartupError
 
 if TYPE_CHECKING:
     from collab.settings import Settings
     from collab.verification import Contents
 
+# What an option takes is read where variables are (`configuration`), so that both are refused in the same words.
+_NUMBER = "<int>"
+
 cli = typer.Typer(
     name="collab",
     help="Documents that people edit together: a Yjs server with its editor page.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # A default in square brackets is no markup.
+    rich_markup_mode=None,
 )
 
 
-@cli.callback()
-def _root() -> None:
-    """Make `serve` a command of its own even while it is the only one."""
+@cli.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    """Say what there is, if nothing was asked for."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(ConfigurationError.exit_code)
 
 
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="address to listen on [127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="port to listen on; 0 takes a free one [8000]")] = None,
+    port: Annotated[
+        str | None, typer.Option(metavar=_NUMBER, help="port to listen on; 0 takes a free one [8000]")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="folder of the database [./data]")] = None,
     database: Annotated[str | None, typer.Option(help="database URL [SQLite in the data folder]")] = None,
     redis: Annotated[
         str | None, typer.Option(help="Redis URL, for more than one process; not in this release [none]")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="server processes; one in this release [1]")] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar=_NUMBER, help="server processes; one in this release [1]")
+    ] = None,
     anonymous: Annotated[
         str | None, typer.Option(help="what people may do who are not signed in: none, view, comment, edit [none]")
     ] = None,
@@ -74,7 +86,7 @@ def backup(
     database: _DATABASE = None,
     force: Annotated[bool, typer.Option("--force", help="replace FILE if it is there")] = False,
 ) -> None:
-    """Copy the database to FILE, also while a server runs, and read the copy whole."""
+    """Copy the database to FILE, also while a server runs. The copy is read whole."""
     from collab.backup import back_up, file_of
 
     with _explained():
@@ -93,7 +105,7 @@ def restore(
         bool, typer.Option("--force", help="put aside a database that is there; take a copy with damaged documents")
     ] = False,
 ) -> None:
-    """Put the documents of FILE in the place of the database, which no server may have open."""
+    """Put the documents of FILE in the place of the database. No server may have that open."""
     from collab.backup import file_of
     from collab.restore import restore as put_back
 
@@ -171,10 +183,20 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _sentence(error: TyperException) -> str:
+    """Return what is wrong with the words of a command, as everything else is said."""
+    what = error.format_message().removesuffix(".")
+    return f"{what[:1].lower()}{what[1:]} (see --help)"
+
+
 def main() -> None:
     """Run the command."""
     logging.getLogger("asyncio").addFilter(_is_news)
-    cli()
+    try:
+        code = cli(standalone_mode=False)
+    except TyperException as error:
+        _fail(_sentence(error), ConfigurationError.exit_code)
+    sys.exit(code)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -95,7 +95,9 @@ def test_a_port_in_use_is_one_sentence(server: Server, tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         (("--anonymous", "admin"), "--anonymous: it should be 'none', 'view', 'comment' or 'edit', not 'admin'"),
-        (("--port", "70000"), "--port: it should be less than or equal to 65535, not 70000"),
+        (("--port", "70000"), "--port: it should be less than or equal to 65535, not '70000'"),
+        (("--port", "abc"), "--port: it should be a valid integer, not 'abc'"),
+        (("--workers", "two"), "--workers: it should be a valid integer, not 'two'"),
         (("--workers", "2"), ALONE),
         (("--redis", "redis://127.0.0.1"), ALONE),
         (("--workers", "2", "--redis", "redis://127.0.0.1"), ALONE),

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -33,8 +34,14 @@ cli = typer.Typer(
 
 
 @cli.callback(invoke_without_command=True)
-def _root(context: typer.Context) -> None:
-    """Say what there is, if nothing was asked for."""
+def _root(
+    context: typer.Context,
+    tell_version: Annotated[bool, typer.Option("--version", help="Tell the release and exit.")] = False,
+) -> None:
+    """Say which release this is, or what there is if nothing was asked for."""
+    if tell_version:
+        print(f"collab {version('collab-server')}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(ConfigurationError.exit_code)

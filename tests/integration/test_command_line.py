@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+
+from collab import __version__
 
 
 def collab(*words: str) -> subprocess.CompletedProcess[str]:
@@ -50,3 +53,12 @@ def test_the_help_tells_the_defaults() -> None:
 
     assert 0 == done.returncode
     assert all(default in done.stdout for default in ("[127.0.0.1]", "[8000]", "[./data]", "[none]"))
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--version", "serve", "--port", "0")])
+def test_the_version_is_that_of_the_package(words: tuple[str, ...]) -> None:
+    """O4: whatever follows."""
+    done = collab(*words)
+
+    assert 0 == done.returncode
+    assert f"collab {version('collab-server')}\n" == f"collab {__version__}\n" == done.stdout

@@ -1,7 +1,8 @@
 """Fixtures that several kinds of tests share: a real server, real Yjs, and what real people typed."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -9,6 +10,16 @@ from tests.support.node import Node, Oracle
 from tests.support.postgres import PostgresServer
 from tests.support.server import Server
 from tests.support.traces import Traces
+
+LONG_SECONDS: Final = 900
+"""For a test of the long suite that doesn't say more: up to 15 s of CPU, and ten times as long beside other work."""
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Give long tests longer than others until they count as hanging."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import structlog
 
@@ -28,6 +29,9 @@ from tests.durability.compactions import COMPACTORS, PLACES, Figures, Here
 from tests.durability.evidence import contents_of
 from tests.durability.ledger import compare
 from tests.durability.manuscript import Manuscript
+
+MOST_UPDATES: Final = 200_000
+"""Until there have been kills enough: where each process takes a second to start, 35 updates are written meanwhile."""
 
 
 class Compacting:
@@ -66,7 +70,7 @@ async def run_processes(
 
     compactors = [compacting() for _ in range(COMPACTORS)]
     try:
-        for ledger, update in manuscript.updates(20_000):
+        for ledger, update in manuscript.updates(MOST_UPDATES):
             await _append(store, name, update)
             ledger.acknowledged += 1
             if random.random() < 0.02:

@@ -129,7 +129,7 @@ class Memory:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_sockets_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
     """H4, H5, C8: after 17,000 rooms another 16,000 leave the server as large as it was."""
     before, after = await worn(tmp_path, "tests.integration.watched")
@@ -138,7 +138,7 @@ async def test_sockets_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_a_server_that_forgets_to_forget_is_noticed(tmp_path: Path) -> None:
     """H5: an object for each socket, a string for each room, 300 bytes outside of Python for each room."""
     before, after = await worn(tmp_path, "tests.integration.leaking")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # What an option takes is read where variables are (`configuration`), so that both are refused in the same words.
 _NUMBER = "<int>"
+_FOLDER = "<path>"
 
 cli = typer.Typer(
     name="collab",
@@ -53,7 +54,7 @@ def serve(
     port: Annotated[
         str | None, typer.Option(metavar=_NUMBER, help="port to listen on; 0 takes a free one [8000]")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="folder of the database [./data]")] = None,
+    data: Annotated[str | None, typer.Option(metavar=_FOLDER, help="folder of the database [./data]")] = None,
     database: Annotated[str | None, typer.Option(help="database URL [SQLite in the data folder]")] = None,
     redis: Annotated[
         str | None, typer.Option(help="Redis URL, for more than one process; not in this release [none]")
@@ -82,7 +83,7 @@ def serve(
         )
 
 
-_DATA = Annotated[Path | None, typer.Option(help="folder of the database [./data]")]
+_DATA = Annotated[str | None, typer.Option(metavar=_FOLDER, help="folder of the database [./data]")]
 _DATABASE = Annotated[str | None, typer.Option(help="database URL [SQLite in the data folder]")]
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,15 +23,30 @@ class Anonymous(Enum):
     EDIT = "edit"
 
 
+def _named(what: str) -> BeforeValidator:
+    """Refuse an empty text for `what`: a script's variable that was never set means neither a place nor the default."""
+
+    def insist(value: object) -> object:
+        if value == "":
+            raise PydanticCustomError("empty", "it should be {what}", {"what": what})
+        return value
+
+    return BeforeValidator(insist)
+
+
 class Settings(BaseSettings):
     """How one server runs. Arguments win over the environment, the environment over the defaults."""
 
     model_config = SettingsConfigDict(env_prefix="COLLAB_", extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: Annotated[str, _named("an address")] = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    data: Path = Field(Path("data"), description="folder of the database and of what else is kept")
-    database: str | None = Field(None, description="database URL; default: SQLite in the data folder")
+    data: Annotated[Path, _named("a folder")] = Field(
+        Path("data"), description="folder of the database and of what else is kept"
+    )
+    database: Annotated[str | None, _named("a URL")] = Field(
+        None, description="database URL; default: SQLite in the data folder"
+    )
     allow_unsafe_commits: bool = Field(
         False, description="whether a PostgreSQL server is used that may lose what was saved"
     )

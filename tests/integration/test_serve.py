@@ -97,6 +97,9 @@ def test_a_port_in_use_is_one_sentence(server: Server, tmp_path: Path) -> None:
         (("--anonymous", "admin"), "--anonymous: it should be 'none', 'view', 'comment' or 'edit', not 'admin'"),
         (("--port", "70000"), "--port: it should be less than or equal to 65535, not '70000'"),
         (("--port", "abc"), "--port: it should be a valid integer, not 'abc'"),
+        (("--data", ""), "--data: it should be a folder, not ''"),
+        (("--database", ""), "--database: it should be a URL, not ''"),
+        (("--host", ""), "--host: it should be an address, not ''"),
         (("--workers", "two"), "--workers: it should be a valid integer, not 'two'"),
         (("--workers", "2"), ALONE),
         (("--redis", "redis://127.0.0.1"), ALONE),
@@ -117,6 +120,7 @@ def test_a_setting_that_cannot_be_is_one_sentence(tmp_path: Path, options: tuple
     [
         ("COLLAB_MAX_MESSAGE_BYTES", "abc", "COLLAB_MAX_MESSAGE_BYTES: it should be a valid integer, not 'abc'"),
         ("COLLAB_LINGER_SECONDS", "-1", "COLLAB_LINGER_SECONDS: it should be greater than or equal to 0, not '-1'"),
+        ("COLLAB_DATA", "", "COLLAB_DATA: it should be a folder, not ''"),
         ("COLLAB_LOG_FORMAT", "xml", "COLLAB_LOG_FORMAT: it should be 'text' or 'json', not 'xml'"),
         (
             "COLLAB_ANONYMUS",

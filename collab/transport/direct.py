@@ -64,6 +64,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     receiver: Receiver | None = None
     write: Callable[[bytes], None]
     """Send bytes that already stand behind their WebSocket header: the transport's own, one call less a peer."""
+    offered = False
+    """Whether the scope holds this protocol. A handshake that is refused at once never gets a scope."""
     close_seconds = 5.0
     """How long a peer may take to answer a close frame."""
     rota: Rota
@@ -87,6 +89,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         # The task that runs the application has been made, and starts in a later turn of the loop.
         if not self.handshake_complete:
             cast("dict[str, object]", self.scope["extensions"])[EXTENSION] = self
+            self.offered = True
 
     # ---- what a session uses ----
 
@@ -237,7 +240,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             receiver.lost()
         # Without these circles a socket's 10 KiB are freed now, not when the collector comes by.
         self.conn.parser.close()
-        if self.handshake_initiated:
+        if self.offered:
             cast("dict[str, object]", self.scope["extensions"]).pop(EXTENSION, None)
 
 

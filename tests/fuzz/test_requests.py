@@ -1,0 +1,70 @@
+"""Requests that are none, or half of one: whoever likes can send them, and none may fill the log (T1, T10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+import httpx
+import pytest
+
+from tests.support.server import Server
+
+DEADLINE_SECONDS: Final = 20.0
+
+UPGRADE: Final = b"GET /ws/notes HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+KEY: Final = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+VERSION: Final = b"Sec-WebSocket-Version: 13\r\n"
+
+HANDSHAKES: Final[dict[str, bytes]] = {
+    "without a key": UPGRADE + VERSION + b"\r\n",
+    "with half a key": UPGRADE + VERSION + b"Sec-WebSocket-Key: AAAA\r\n\r\n",
+    "with two keys": UPGRADE + VERSION + KEY + KEY + b"\r\n",
+    "without a version": UPGRADE + KEY + b"\r\n",
+    "with an old version": UPGRADE + KEY + b"Sec-WebSocket-Version: 8\r\n\r\n",
+    "with POST": UPGRADE.replace(b"GET", b"POST") + VERSION + KEY + b"\r\n",
+    "with a protocol that is none": UPGRADE + VERSION + KEY + b"Sec-WebSocket-Protocol: ,@\r\n\r\n",
+    "from two origins": UPGRADE + VERSION + KEY + b"Origin: a\r\nOrigin: b\r\n\r\n",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server.running(tmp_path_factory.mktemp("requests") / "data") as server:
+        yield server
+        server.stop()
+        assert not unwelcome(server.log)
+
+
+def unwelcome(log: str) -> list[str]:
+    """Return the lines that say that something is wrong."""
+    return [line for line in log.splitlines() if any(word in line for word in ("WARNING", "ERROR", "Traceback"))]
+
+
+async def answer(server: Server, request: bytes) -> bytes:
+    """Send these bytes and nothing more; return what comes back until the server has closed the line."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        received = b""
+        try:
+            with suppress(ConnectionError):
+                writer.write(request)
+                writer.write_eof()
+                received = await reader.read()
+        finally:
+            writer.transport.abort()
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        # What the server does when a line is closed comes before this.
+        await client.get("/healthz")
+    return received
+
+
+@pytest.mark.parametrize("name", HANDSHAKES)
+async def test_a_handshake_that_is_none_is_refused_without_a_word_in_the_log(server: Server, name: str) -> None:
+    """T1, T10: each left a traceback."""
+    received = await answer(server, HANDSHAKES[name])
+
+    assert received.split(b" ")[1] in (b"400", b"405", b"426")
+    assert not unwelcome(server.log)

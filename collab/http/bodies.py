@@ -9,6 +9,7 @@ from email.message import Message
 from typing import Final
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from collab.errors import MalformedError, TooLargeError, UnsupportedTypeError
 from collab.seed import text_update
@@ -21,13 +22,17 @@ async def body_of(request: Request, limit: int) -> bytes:
     """Return the body of a request, and never hold more than a chunk beyond the limit.
 
     Raises:
+        MalformedError: whoever sends it left before its end.
         TooLargeError: it has more bytes than `limit`.
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise TooLargeError("body", len(body), limit)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise TooLargeError("body", len(body), limit)
+    except ClientDisconnect as error:
+        raise MalformedError(f"the body was cut off after {len(body)} bytes") from error
     return bytes(body)
 
 

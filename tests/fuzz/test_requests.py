@@ -29,6 +29,13 @@ HANDSHAKES: Final[dict[str, bytes]] = {
     "from two origins": UPGRADE + VERSION + KEY + b"Origin: a\r\nOrigin: b\r\n\r\n",
 }
 
+CUT: Final[dict[str, bytes]] = {
+    "a text": b"PUT /api/documents/cut HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nab",
+    "chunks": b"PUT /api/documents/cut HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+    "a head": b"PUT /api/documents/cut HTTP/1.1\r\nHost:",
+    "an answer": b"GET /api/docs HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -68,3 +75,19 @@ async def test_a_handshake_that_is_none_is_refused_without_a_word_in_the_log(ser
 
     assert received.split(b" ")[1] in (b"400", b"405", b"426")
     assert not unwelcome(server.log)
+
+
+@pytest.mark.parametrize("name", CUT)
+async def test_what_is_cut_off_is_no_error(server: Server, name: str) -> None:
+    """T10: who leaves while a body is read left a traceback of a hundred lines."""
+    await answer(server, CUT[name])
+
+    assert not unwelcome(server.log)
+
+
+async def test_nothing_is_made_of_half_a_body(server: Server) -> None:
+    """N2: the document can still begin with something else."""
+    await answer(server, CUT["a text"])
+
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
+        assert 404 == (await client.get("/api/documents/cut")).status_code

@@ -181,6 +181,9 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         receiver = self.receiver
         if receiver is None:
+            if self.curr_msg_data_type == "text":
+                # Refused whatever it says (T3); uvicorn fails on what is no UTF-8 before the handshake is answered.
+                self.frames = [b""]
             super().send_receive_event_to_app()
             return
         frames, self.frames = self.frames, []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import httpx
 import pytest
 
+from tests.fuzz.raw import TEXT, RawSocket
 from tests.support.server import Server
 
 DEADLINE_SECONDS: Final = 20.0
@@ -91,3 +93,21 @@ async def test_nothing_is_made_of_half_a_body(server: Server) -> None:
 
     async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
         assert 404 == (await client.get("/api/documents/cut")).status_code
+
+
+async def test_bytes_that_are_no_text_before_the_handshake_is_answered(server: Server) -> None:
+    """T3, T10: the line was cut without an answer, and two tracebacks told of it.
+
+    A frame comes that early only while the server is busy with others.
+    """
+
+    async def is_answered(document: str) -> bool:
+        async with RawSocket.opened(server.port) as eve:
+            with suppress(asyncio.IncompleteReadError):
+                status = await eve.shake_hands(f"/ws/{document}", early=partial(eve.send, b"\xff", TEXT))
+                await eve.is_taken()
+                return status == 101
+            return False
+
+    assert all(await asyncio.gather(*(is_answered(f"early{number}") for number in range(30))))
+    assert not unwelcome(server.log)

@@ -23,7 +23,7 @@ from collab.app import create_app
 from collab.errors import ConfigurationError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol
-from collab.transport.requests import BoundedHttpProtocol
+from collab.transport.requests import BoundedHttpProtocol, says_more_than_a_flaw
 
 STACK_BYTES: Final = 256 << 20
 """Stack of the main thread: pycrdt recurses once for each level of nested types (hazards P3)."""
@@ -162,3 +162,4 @@ def configure_logging(log_format: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
+    logging.getLogger("uvicorn.error").addFilter(says_more_than_a_flaw)

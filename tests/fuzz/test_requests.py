@@ -31,6 +31,21 @@ HANDSHAKES: Final[dict[str, bytes]] = {
     "from two origins": UPGRADE + VERSION + KEY + b"Origin: a\r\nOrigin: b\r\n\r\n",
 }
 
+MALFORMED: Final[dict[str, bytes]] = {
+    "no line": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "half a line": b"GET\r\n\r\n",
+    "a method that is none": b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an address that is none": b"GET notes HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an address of any bytes": b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a header without a colon": b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
+    "two lengths": b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a chunk without a length": b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a WebSocket's of any bytes": UPGRADE.replace(b"notes", b"\xff") + VERSION + KEY + b"\r\n",
+}
+
+UPGRADES: Final = ["h2c", "TLS/1.0", "websocket2"]
+
 CUT: Final[dict[str, bytes]] = {
     "a text": b"PUT /api/documents/cut HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nab",
     "chunks": b"PUT /api/documents/cut HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
@@ -76,6 +91,23 @@ async def test_a_handshake_that_is_none_is_refused_without_a_word_in_the_log(ser
     received = await answer(server, HANDSHAKES[name])
 
     assert received.split(b" ")[1] in (b"400", b"405", b"426")
+    assert not unwelcome(server.log)
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_a_malformed_request_is_refused_without_a_word_in_the_log(server: Server, name: str) -> None:
+    """T10: each was a warning."""
+    received = await answer(server, MALFORMED[name])
+
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert not unwelcome(server.log)
+
+
+@pytest.mark.parametrize("protocol", UPGRADES)
+async def test_an_upgrade_that_there_is_not_is_no_warning(server: Server, protocol: str) -> None:
+    """T10: the request is answered as if it had not asked for one."""
+    await answer(server, b"GET /healthz HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % protocol.encode())
+
     assert not unwelcome(server.log)
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from collab.doctor.database import Database, Treating
 from collab.doctor.examination import Examination, examine, prescribe
 from collab.doctor.report import Case, Report, Surgery, Treatment
-from collab.errors import CollabError, ConfigurationError, DatabaseUnusableError
+from collab.errors import CollabError, ConfigurationError
 from collab.sandbox import Sandbox
 from collab.store import census, migrate
 from collab.store.census import LOG, Damage, Listed, Readable, Record
@@ -71,9 +71,6 @@ class Doctor:
             StartupError: the database cannot be repaired, or is in use.
         """
         async with self._database.treating(self._progress.say) as treating:
-            for each in await treating.read(differences):
-                if each.fatal:
-                    raise DatabaseUnusableError(f"the database {self._database.name} cannot be repaired: {each.what}")
             surgery = Surgery(treating.salvaged)
             surgery.adopted += await treating.write(partial(adopt, time.time()))
             async for listed in self._documents(treating):

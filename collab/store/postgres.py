@@ -25,7 +25,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from collab.errors import ConfigurationError, DatabaseUnusableError, UnavailableError
-from collab.store import migrate, statements
+from collab.store import migrate, schema, statements
 from collab.store.sqlstates import FAILURES, explain
 
 T = TypeVar("T")
@@ -276,6 +276,7 @@ def _bring_up_to_date(connection: Connection, name: str) -> str:
     if found != migrate.HEAD:
         migrate.upgrade(connection, name)
     with connection.begin() as transaction:
+        schema.insist_on_all(connection, name)
         # A standby, or a user without rights, is found out now and not at the first edit.
         statements.probe(connection)
         transaction.rollback()

@@ -1,7 +1,8 @@
 """What a database's tables lack, compared with those of this release: columns, keys, indexes and constraints.
 
-For whoever looks for damage (`collab.doctor`); reads only. Not for bringing tables up to date (`migrate`), nor for
-what an operator may add: tables of their own, and indexes that are not unique.
+Every start asks whether our statements can work at all; whoever looks for damage (`collab.doctor`) asks for everything,
+and only then is Alembic imported. Reads only. Not for bringing tables up to date (`migrate`), nor for what an operator
+may add: tables of their own, and indexes that are not unique.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Inspector, Table, inspect
 
+from collab.errors import DatabaseUnusableError
 from collab.store.tables import metadata
 
 
@@ -26,11 +26,36 @@ class Difference:
     """Whether our statements fail because of it, so that no document can be looked at."""
 
 
+def insist_on_all(connection: Connection, name: str) -> None:
+    """Refuse a database in which a table or a column is missing. `name` is what an operator calls it.
+
+    Raises:
+        DatabaseUnusableError: one is missing; the message says which.
+    """
+    lacking = missing(connection)
+    if lacking:
+        raise DatabaseUnusableError(f"the database {name} is not whole: {', '.join(lacking)}; restore a backup")
+
+
+def missing(connection: Connection) -> list[str]:
+    """Return for people which tables and columns are missing, so that our statements fail."""
+    reflected = inspect(connection).get_multi_columns(filter_names=list(metadata.tables))
+    present = {name: {column["name"] for column in columns} for (_, name), columns in reflected.items()}
+    found = [f"the table {name} is missing" for name in metadata.tables if name not in present]
+    for table in metadata.sorted_tables:
+        columns = present.get(table.name, table.columns.keys())
+        found += [f"the column {column} is missing" for column in table.columns if column.name not in columns]
+    return found
+
+
 def differences(connection: Connection) -> list[Difference]:
     """Return how the tables differ from those that the newest migration makes."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    found = [Difference(what, fatal=True) for what in missing(connection)]
     present = inspect(connection)
     names = present.get_table_names()
-    found = [Difference(f"the table {name} is missing", fatal=True) for name in metadata.tables if name not in names]
     here = [table for table in metadata.sorted_tables if table.name in names]
     found += [lack for table in here if (lack := _without_key(table, present))]
     context = MigrationContext.configure(connection)
@@ -61,8 +86,6 @@ def _table_of(operation: str, *details: Any) -> str:
 def _told(operation: str, *details: Any) -> Difference | None:
     """Return what an operation of Alembic's says, None if it would take away what may be there."""
     match operation:
-        case "add_column":
-            return Difference(f"the column {details[1]}.{details[2].name} is missing", fatal=True)
         case "remove_column":
             return Difference(f"the column {details[1]}.{details[2].name} is not one of this release", fatal=False)
         case "modify_type":

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from collab import faults
 from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
-from collab.store import migrate, statements
+from collab.store import migrate, schema, statements
 from collab.store.worker import Worker
 
 T = TypeVar("T")
@@ -201,6 +201,7 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
     # A file without the right to write still opens, and even BEGIN IMMEDIATE succeeds. And what a process
     # wrote that was killed before its sync is read here as committed: this commit's sync is for it, too.
     with writer.begin():
+        schema.insist_on_all(writer, str(path))
         statements.probe(writer)
     raw.execute("PRAGMA foreign_keys=ON")
 

@@ -222,7 +222,7 @@ class TestTables:
         report = await look(loner)
 
         assert [problem, "no document can be looked at before that is mended"] == report.problems
-        with pytest.raises(DatabaseUnusableError, match=f"cannot be repaired: {problem}"):
+        with pytest.raises(DatabaseUnusableError, match=f"is not whole: {problem}"):
             await doctor(loner).treat()
 
 

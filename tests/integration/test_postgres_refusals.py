@@ -129,6 +129,21 @@ async def test_a_database_of_another_program(postgres: PostgresServer) -> None:
     assert "documents" == await postgres.execute(tables, database=database)
 
 
+@pytest.mark.parametrize(
+    ("sql", "missing"),
+    [
+        ("DROP TABLE clients", "the table clients is missing"),
+        ("ALTER TABLE log DROP COLUMN survey", "the column log.survey is missing"),
+    ],
+)
+async def test_a_database_that_is_not_whole(postgres: PostgresServer, sql: str, missing: str) -> None:
+    """S21: as a restore leaves it that goes on after an error."""
+    database = await postgres.create_database()
+    await postgres.execute(sql, database=database)
+
+    assert f"is not whole: {missing}" in await refused(postgres.url(database), DatabaseUnusableError)
+
+
 async def test_a_user_who_may_not_make_tables(postgres: PostgresServer) -> None:
     """S21: so it is from PostgreSQL 15 on for whoever doesn't own the database."""
     database = await postgres.create_database(empty=True)

@@ -171,6 +171,19 @@ def test_a_database_of_a_newer_release_is_one_sentence(server: Server, tmp_path:
     assert "9999" in said(done)
 
 
+def test_a_database_without_one_of_its_tables_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    """S21."""
+    server.stop()
+    with sqlite3.connect(server.database) as database:
+        database.execute("DROP TABLE clients")
+    database.close()
+
+    done = serve("--data", str(server.folder), folder=tmp_path)
+
+    assert 4 == done.returncode
+    assert "is not whole: the table clients is missing" in said(done)
+
+
 def test_while_the_database_is_locked_nothing_is_lost_and_nothing_is_empty(server: Server) -> None:
     """S18, H3, J4: it says so, goes on with what it has, and heals by itself."""
     with writing(server, "hello"):

@@ -79,6 +79,36 @@ async def test_a_database_of_another_program(tmp_path: Path, script: str) -> Non
     assert before == bytes_of(path)
 
 
+@pytest.mark.parametrize(
+    ("sql", "missing"),
+    [
+        ("DROP TABLE clients", "the table clients is missing"),
+        ("DROP TABLE damaged", "the table damaged is missing"),
+        ("ALTER TABLE log DROP COLUMN survey", "the column log.survey is missing"),
+    ],
+)
+async def test_a_database_that_is_not_whole(path: Path, sql: str, missing: str) -> None:
+    """S21: whatever revision it says that it has; it failed at the first edit, or later."""
+    await (await open_store(path)).close()
+    with somebody_else(path) as other:
+        other.execute(sql)
+    before = bytes_of(path)
+
+    with pytest.raises(DatabaseUnusableError, match=f"is not whole: {missing}"):
+        await open_store(path)
+
+    assert before == bytes_of(path)
+
+
+async def test_what_an_operator_adds_is_taken(path: Path) -> None:
+    """S21: tables and columns of somebody else's are no reason to refuse."""
+    await (await open_store(path)).close()
+    with somebody_else(path) as other:
+        other.executescript("CREATE TABLE moods (mood NONSENSE); ALTER TABLE history ADD COLUMN mood TEXT")
+
+    await (await open_store(path)).close()
+
+
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     """S21: it stays as it is."""
     path = tmp_path / "notes.txt"

@@ -212,7 +212,6 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.transport.write(Frame(Opcode.CLOSE, close.serialize()).serialize(mask=False))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
         receiver, self.receiver = self.receiver, None
-        self.unparsed.clear()
         if receiver is not None:
             receiver.lost()
         self.transport.resume_reading()

@@ -142,10 +142,17 @@ class Outage:
             self.figures.findings += compare(contents_of(update), [each.ledger for each in self._people(name)])
 
     async def _come_back(self) -> None:
+        """Have everybody connect until they are in, as providers do: some may be refused once more."""
         for typist in self.typists:
             await typist.offline()
-            typist.go_online(self.server.ws_url)
-        await wait_until(lambda: all(each.online for each in self.typists), "everybody is back")
+
+        def all_are_in() -> bool:
+            for typist in self.typists:
+                if typist.gone:
+                    typist.go_online(self.server.ws_url)
+            return all(each.online for each in self.typists)
+
+        await wait_until(all_are_in, "everybody is back")
 
     async def _see_unready(self) -> None:
         answer = (0, "")

@@ -70,6 +70,11 @@ class Typist:
     def online(self) -> bool:
         return self._answered
 
+    @property
+    def gone(self) -> bool:
+        """Whether there is no connection, and none on its way."""
+        return self._link is None or self._link.done()
+
     def go_online(self, ws_url: str) -> None:
         """Connect, in the background."""
         self._link = asyncio.create_task(self._stay(f"{ws_url}/{quote(self.document)}"))

@@ -20,10 +20,10 @@ from collab.core.deferred import Deferred
 from collab.core.expense import is_dear
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
-from collab.core.ports import DocumentId, Journal, Uplink
+from collab.core.ports import DocumentId, Entry, Journal, Uplink
 from collab.core.replica import Replica, Verdict
 from collab.core.survey import survey_of_emoji
-from collab.core.turn import Turn, merged
+from collab.core.turn import NOBODY, Turn, merged
 from collab.core.waiting import Parts
 from collab.core.wire import Kind, decode_state_vector
 from collab.errors import (
@@ -169,7 +169,10 @@ class Room:
         self.settle()
         try:
             self._replica.admit(update, inspection)
-            self._spread(self._replica.take_integrated(), None)
+            integrated = self._replica.take_integrated()
+            released = merged([each for each in integrated if each != update])
+            self._journal.append(self.document, [Entry(each, NOBODY) for each in released], ())
+            self._spread(integrated, None)
         except BrokenReplicaError as error:
             self._break(error, None)
 
@@ -283,9 +286,9 @@ class Room:
     def _settle_updates(self) -> None:
         turn, self._turn = self._turn, Turn()
         self._quiet = False
-        rows = turn.rows()
-        self._journal.append(self.document, rows, ())
         integrated = self._replica.take_integrated()
+        rows = turn.rows(integrated)
+        self._journal.append(self.document, rows, ())
         plain = turn.plain(integrated)
         self._spread([row.data for row in rows] if plain else integrated, turn.sole_author if plain else None)
 

@@ -6,10 +6,14 @@ Not for: sending it anywhere (`room`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from collab.core.connection import Connection
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.ports import Entry
+
+NOBODY: Final = ""
+"""The author of rows that were made of other rows, as snapshots are."""
 
 
 class Turn:
@@ -44,14 +48,23 @@ class Turn:
         """Take note of a client id that the room has not met before."""
         self._clients.setdefault(connection.principal, []).append(client)
 
-    def rows(self) -> list[Entry]:
-        """Return what the log shall keep: one row for each author, and one for each update that waits (C1)."""
+    def rows(self, integrated: Sequence[bytes]) -> list[Entry]:
+        """Return what the log shall keep of a turn in which all this was integrated.
+
+        One row for each author, and one for each update that waits (C1). What was integrated of one that
+        waits, or had waited, gets a row of nobody's beside: what is left of it may turn out to be bad, and then its
+        own row is left out when the document is read (R6, R22).
+        """
         rows: list[Entry] = []
         for author, updates in self._updates.items():
             clients = tuple(self._clients.get(author, ()))
             for update in merged(updates):
                 rows.append(Entry(update, author, clients))
                 clients = ()
+        if not self.plain(integrated):
+            whole = {update for updates in self._updates.values() for update in updates}
+            parts = [update for update in integrated if update not in whole]
+            rows += [Entry(update, NOBODY) for update in merged(parts)]
         return rows + self._waiting
 
     def plain(self, integrated: Sequence[bytes]) -> bool:

@@ -127,6 +127,31 @@ def test_what_waits_for_somebody_elses_next_word_cannot_lock_them_out(attempts: 
     assert "hello!" == text_of(table.log.load().full_state(), "text")
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["brought with it", "let in before it"])
+def test_what_stood_beside_something_bad_is_not_lost_with_it(at_once: bool) -> None:
+    """R6, R22, R24: ann goes on behind a letter of eve's, and it is saved. Then what eve sent with it is bad."""
+    table = Table()
+    ann, eve = table.join(principal="ann"), table.join(principal="eve")
+    ann.send(HONEST)
+    ann.send(KEY)
+    letter = text("A", left=(10, 10)) if at_once else text("A", left=(800, 0))
+    # Between a text and a key, which nobody can tell before (900, 0) is here.
+    eve.send(update({73: (0, [text("B", left=(900, 0), right=(907, 0))]), 72: (0, [letter])}))
+    eve.send(update({800: (0, [text("x")])}))
+    ann.send(update({10: (11, [text(" and more", left=(72, 0))])}))
+    table.log.commit()
+
+    eve.send(update({900: (0, [text("y")])}))
+    if table.room.broken:
+        table.log.commit()
+        table.room.mend(table.log.load())
+    table.log.commit()
+
+    assert ann.sink.closed is None
+    assert "A and more" in text_of(table.log.load().full_state(), "text")
+    assert "B" not in text_of(table.log.load().full_state(), "text")
+
+
 def test_nobody_can_write_again_what_is_written() -> None:
     """R21, S1: eve says that ann's text is garbage, and brings one clock more. After a restart it is."""
     table = Table()

@@ -119,8 +119,8 @@ class Replica:
                     self._take(update, inspection)
                     if one_by_one or steps > STEPS_AT_A_STRETCH:
                         self.commit()
-                except FlawedError as error:
-                    raise BrokenReplicaError.because_of(update, error) from error
+                except FlawedError:
+                    continue  # it waited when it came, and was left out as soon as this was known (R24)
                 except BrokenReplicaError as error:
                     error.culprit = error.culprit or update
                     raise
@@ -193,8 +193,7 @@ class Replica:
 
     def take_integrated(self) -> list[bytes]:
         """Return what was integrated since this was last asked, in that order."""
-        integrated = self._integrated
-        self._integrated = []
+        integrated, self._integrated = self._integrated, []
         return integrated
 
     @property
@@ -376,13 +375,16 @@ class Replica:
             self._let_in(group)
 
     def _let_in(self, group: Sequence[WaitingUpdate]) -> None:
-        """Integrate what can be of some updates, all at once; the rest goes on waiting."""
+        """Integrate what can be of some updates, all at once, unless the only one is flawed (R24)."""
         parts = cut([waiting.update for waiting in group], self.state)
         try:
             ready = merge(part.ready for part in parts if part.ready != EMPTY_UPDATE)
             if not self.knows(inspection := read(ready)):
                 self._bring_in(ready, inspection)
         except FlawedError as error:
+            if len(group) == 1:
+                return
+            # All of them may be; which are takes long to find out, so another process does (R22).
             raise BrokenReplicaError.because_of(culprit_in(group, error.element), error) from error
         except BrokenReplicaError as error:
             error.culprit = culprit_in(group)

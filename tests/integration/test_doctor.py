@@ -6,6 +6,7 @@ Not for what only a file or a server can do: test_doctor_sqlite.py, test_doctor_
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from collab.sandbox import Sandbox
 from collab.store import migrate
 from tests.support.members import typed, typing
 from tests.support.patients import (
+    HELLO,
+    TRUNCATED,
     Patient,
     PostgresPatient,
     SqlitePatient,
@@ -41,27 +44,31 @@ from tests.support.websocket_peer import WebsocketPeer
 # One loop, so that the process in which documents are replayed is started once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HELLO = typing(7, "hello")
-TRUNCATED = "UPDATE log SET data = substr(data, 1, length(data) - 2) WHERE id = ?"
 WRONG = "it does not say what the rows said that it replaced"
 
 
-@pytest_asyncio.fixture(params=["sqlite", "postgres"], loop_scope="module")
+EITHER = pytest_asyncio.fixture(params=["sqlite", "postgres"], loop_scope="module")
+
+
+@EITHER
 async def patient(request: pytest.FixtureRequest, tmp_path: Path) -> Patient:
-    if request.param == "sqlite":
-        return SqlitePatient(tmp_path / "data" / "collab.db")
-    # Started by the first who asks.
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return PostgresPatient(server, await server.clean_database())
+    return await one_on(request, tmp_path, PostgresServer.clean_database)
 
 
-@pytest_asyncio.fixture(params=["sqlite", "postgres"], loop_scope="module")
+@EITHER
 async def loner(request: pytest.FixtureRequest, tmp_path: Path) -> Patient:
     """One whose tables no other test has afterwards."""
+    return await one_on(request, tmp_path, PostgresServer.create_database)
+
+
+async def one_on(
+    request: pytest.FixtureRequest, folder: Path, database: Callable[[PostgresServer], Awaitable[str]]
+) -> Patient:
     if request.param == "sqlite":
-        return SqlitePatient(tmp_path / "data" / "collab.db")
+        return SqlitePatient(folder / "data" / "collab.db")
+    # Started by the first who asks.
     server: PostgresServer = request.getfixturevalue("postgres")
-    return PostgresPatient(server, await server.create_database())
+    return PostgresPatient(server, await database(server))
 
 
 async def row_ids(patient: Patient, document: str) -> list[int]:

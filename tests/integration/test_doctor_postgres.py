@@ -27,6 +27,8 @@ from collab.store.sql import SqlStore
 from tests.support import server as collab_server
 from tests.support.members import typed, typing
 from tests.support.patients import (
+    HELLO,
+    TRUNCATED,
     Interrupted,
     PostgresPatient,
     collab,
@@ -45,9 +47,6 @@ from tests.support.websocket_peer import WebsocketPeer
 
 # One loop, so that the process in which documents are replayed is started once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-HELLO = typing(7, "hello")
-TRUNCATED = "UPDATE log SET data = substr(data, 1, length(data) - 2) WHERE id = ?"
 
 
 @pytest_asyncio.fixture(loop_scope="module")

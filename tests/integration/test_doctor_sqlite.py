@@ -10,8 +10,10 @@ import pytest
 
 from collab.errors import DatabaseTooNewError, DatabaseUnusableError
 from tests.support.damage import ask, spoil
-from tests.support.members import typed, typing
+from tests.support.members import typed
 from tests.support.patients import (
+    HELLO,
+    TRUNCATED,
     SqlitePatient,
     collab,
     doctor,
@@ -29,8 +31,6 @@ from tests.support.websocket_peer import WebsocketPeer
 # One loop, so that the process in which documents are replayed is started once.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HELLO = typing(7, "hello")
-TRUNCATED = "UPDATE log SET data = substr(data, 1, length(data) - 2) WHERE id = ?"
 PAGES = [typed(client, 0, "x" * 500) for client in range(2000, 0, -1)]
 """More than fits on a few pages of a file."""
 

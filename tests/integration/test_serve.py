@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -158,30 +158,26 @@ def test_a_file_that_is_no_database_is_one_sentence_and_not_changed(tmp_path: Pa
     assert before == database.read_bytes()
 
 
-def test_a_database_of_a_newer_release_is_one_sentence(server: Server, tmp_path: Path) -> None:
-    """S21: and its exit code is its own."""
+@pytest.mark.parametrize(
+    ("change", "code", "sentence"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", 3, "9999"),
+        ("DROP TABLE clients", 4, "is not whole: the table clients is missing"),
+    ],
+    ids=["a newer release's", "without one of its tables"],
+)
+def test_a_database_that_is_not_ours_to_use_is_one_sentence(
+    server: Server, tmp_path: Path, change: str, code: int, sentence: str
+) -> None:
+    """S21: and the exit code tells which."""
     server.stop()
-    with sqlite3.connect(server.database) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
+    with closing(sqlite3.connect(server.database)) as database, database:
+        database.execute(change)
 
     done = serve("--data", str(server.folder), folder=tmp_path)
 
-    assert 3 == done.returncode
-    assert "9999" in said(done)
-
-
-def test_a_database_without_one_of_its_tables_is_one_sentence(server: Server, tmp_path: Path) -> None:
-    """S21."""
-    server.stop()
-    with sqlite3.connect(server.database) as database:
-        database.execute("DROP TABLE clients")
-    database.close()
-
-    done = serve("--data", str(server.folder), folder=tmp_path)
-
-    assert 4 == done.returncode
-    assert "is not whole: the table clients is missing" in said(done)
+    assert code == done.returncode
+    assert sentence in said(done)
 
 
 def test_while_the_database_is_locked_nothing_is_lost_and_nothing_is_empty(server: Server) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from collab.content import render
 from collab.core.merging import merge
@@ -26,12 +26,17 @@ from collab.sandbox import Sandbox
 from collab.store.compaction import compacted
 from collab.store.sql import SqlStore
 from tests.support import damage
+from tests.support.members import typing
 from tests.support.postgres import PostgresServer
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 DEADLINE_SECONDS = 20.0
+
+
+HELLO: Final = typing(7, "hello")
+TRUNCATED: Final = "UPDATE log SET data = substr(data, 1, length(data) - 2) WHERE id = ?"
 
 
 class Patient(Protocol):

@@ -1,9 +1,8 @@
 import { VisuallyHidden } from "@mantine/core";
 import { useTimeout } from "@mantine/hooks";
-import { useState } from "react";
 import { documentPath } from "../addresses";
-import { copyText } from "../copyText";
 import { ToolButton } from "./ToolButton";
+import { type Copying, OUTCOMES, useCopying } from "./useCopying";
 
 const FEEDBACK_MILLISECONDS = 2_500;
 
@@ -11,16 +10,8 @@ interface CopyLinkButtonProps {
   readonly document: string;
 }
 
-type State = "ready" | "copied" | "failed";
-
-const WORDS: Readonly<Record<State, string>> = {
-  ready: "Copy link",
-  copied: "Copied",
-  failed: "Not allowed",
-};
-
 /** The chain of a link, a tick, a cross: on a phone the drawing is all there is room for. */
-const ICONS: Readonly<Record<State, string>> = {
+const ICONS: Readonly<Record<Copying, string>> = {
   ready:
     "M10 13a5 5 0 0 0 7.5.5l3-3a5 5 0 0 0-7-7l-1.7 1.7M14 11a5 5 0 0 0-7.5-.5l-3 3a5 5 0 0 0 7 7l1.7-1.7",
   copied: "M5 13l5 5L20 7",
@@ -28,19 +19,22 @@ const ICONS: Readonly<Record<State, string>> = {
 };
 
 export function CopyLinkButton({ document }: CopyLinkButtonProps) {
-  const [state, setState] = useState<State>("ready");
-  const { start } = useTimeout(() => setState("ready"), FEEDBACK_MILLISECONDS);
+  const { state, copy, reset } = useCopying();
+  const { start } = useTimeout(reset, FEEDBACK_MILLISECONDS);
 
-  const copy = async (): Promise<void> => {
-    const copied = await copyText(location.origin + documentPath(document));
-    setState(copied ? "copied" : "failed");
+  const copyLink = async (): Promise<void> => {
+    await copy(location.origin + documentPath(document));
     start();
   };
 
   return (
     <>
-      <ToolButton label={WORDS[state]} icon={ICONS[state]} onClick={copy} />
-      <VisuallyHidden role="status">{state === "ready" ? "" : WORDS[state]}</VisuallyHidden>
+      <ToolButton
+        label={state === "ready" ? "Copy link" : OUTCOMES[state]}
+        icon={ICONS[state]}
+        onClick={copyLink}
+      />
+      <VisuallyHidden role="status">{state === "ready" ? "" : OUTCOMES[state]}</VisuallyHidden>
     </>
   );
 }

@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from collab.errors import CollabError, ConfigurationError, StartupError
+from collab.limits import raise_limits
 
 if TYPE_CHECKING:
     from collab.settings import Settings
@@ -67,6 +68,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve documents, the API and the editor page. Every option is a variable COLLAB_*, too."""
+    raise_limits()
     from collab.server import run
 
     with _explained():

@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -24,9 +23,6 @@ from collab.errors import ConfigurationError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol
 from collab.transport.requests import BoundedHttpProtocol, says_more_than_a_flaw
-
-STACK_BYTES: Final = 256 << 20
-"""Stack of the main thread: pycrdt recurses once for each level of nested types (hazards P3)."""
 
 GC_THRESHOLDS: Final = (20_000, 10, 10)
 """When the cyclic collector runs. At CPython's (700, 10, 10) it takes 45 % of the price of a connection
@@ -46,7 +42,6 @@ def run(settings: Settings) -> None:
     Raises:
         StartupError: the server cannot start; the message says why.
     """
-    raise_limits()
     configure_logging(settings.log_format)
     _arm_faults()
     app = create_app(settings)
@@ -132,18 +127,6 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     return listening
-
-
-def raise_limits() -> None:
-    """Allow as many sockets as the system does, and a stack that deep documents do not overflow."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    wanted = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
-        # The kernel lays out the address space when a program starts, by the limit that holds then.
-        os.execv(sys.executable, sys.orig_argv)
 
 
 def configure_logging(log_format: str) -> None:

@@ -4,7 +4,8 @@ set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
-command -v chromium >/dev/null || missing+=(chromium)
+# Chromium without windows: the same engine at a third of the price (docs/decisions/0011).
+command -v chromium-headless-shell chromium >/dev/null || missing+=(chromium-headless-shell)
 command -v strace >/dev/null || missing+=(strace)
 # The benchmarks' load generator is written in C.
 command -v cc >/dev/null || missing+=(gcc libc6-dev)

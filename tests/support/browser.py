@@ -15,7 +15,8 @@ from playwright.async_api import Browser, async_playwright, expect
 # The tests share few cores with servers and other browsers.
 expect.set_options(timeout=20_000)
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first has no windows to begin with: a page takes it a third of the CPU (docs/decisions/0011)."""
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",

@@ -69,20 +69,20 @@ def serve(
 ) -> None:
     """Serve documents, the API and the editor page. Every option is a variable COLLAB_*, too."""
     raise_limits()
-    from collab.server import run
-
     with _explained():
-        run(
-            _settings(
-                host=host,
-                port=port,
-                data=data,
-                database=database,
-                redis=redis,
-                workers=workers,
-                anonymous=anonymous,
-            )
+        settings = _settings(
+            host=host,
+            port=port,
+            data=data,
+            database=database,
+            redis=redis,
+            workers=workers,
+            anonymous=anonymous,
         )
+        # Only now: it takes longer than to say what is wrong with a setting.
+        from collab.server import run
+
+        run(settings)
 
 
 _DATA = Annotated[str | None, typer.Option(metavar=_FOLDER, help="folder of the database [./data]")]

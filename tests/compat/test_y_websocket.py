@@ -4,10 +4,8 @@ What the clients do stands in tests/node/y_websocket.mjs; what must come of it, 
 """
 
 import json
-import sqlite3
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +14,7 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
-from tests.support.database import stored, wait_until_stored
+from tests.support.database import stored, wait_until_listed, wait_until_stored
 from tests.support.node import Node
 from tests.support.server import Server
 from tests.support.view import view_of
@@ -137,7 +135,7 @@ def largest_bytes(server: Server) -> int:
     return max(high_water_bytes(process.pid) for process in [family, *family.children(recursive=True)])
 
 
-def test_documents_may_have_any_name(play: Scenario, server: Server) -> None:
+async def test_documents_may_have_any_name(play: Scenario, server: Server) -> None:
     names = [
         "with spaces",
         "folder/sub folder/file.md",
@@ -151,8 +149,7 @@ def test_documents_may_have_any_name(play: Scenario, server: Server) -> None:
     texts = play("documentNames", names=names)
 
     assert {name: [name, name] for name in names} == texts
-    with closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as database:
-        assert set(names) <= {name for (name,) in database.execute("SELECT name FROM documents")}
+    await wait_until_listed(server.database, names)
 
 
 def test_offline_edits_are_merged(play: Scenario) -> None:

@@ -47,7 +47,7 @@ async def test_everything_is_reached_by_keyboard(people: People, stand_in: Stand
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_is_cut_off_on_a_small_phone(people: People, stand_in: StandIn, scheme: str) -> None:
     tab = await people.open(stand_in.url, "notes", viewport={"width": 360, "height": 640}, color_scheme=scheme)
-    await tab.write("word " * 200)
+    await tab.text.fill("word " * 200)
 
     for control in (tab.title, tab.presence, tab.button("Copy link"), tab.button("Export"), tab.text):
         box = await control.bounding_box()

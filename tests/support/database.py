@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -38,3 +39,17 @@ async def wait_until_stored(database: Path, document: str, update: bytes) -> Non
         # Another process writes; nothing would tell this one.
         while Replica.load([], [stored(database, document)]).digest() != expected:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def wait_until_listed(database: Path, documents: Iterable[str]) -> None:
+    """Wait until there is a row for each of these documents.
+
+    Raises:
+        TimeoutError: there was not within DEADLINE_SECONDS.
+    """
+    missing = set(documents)
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while missing:
+                missing -= {name for (name,) in connection.execute("SELECT name FROM documents")}
+                await asyncio.sleep(0.05)

@@ -17,6 +17,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import WebSocketRoute
 
 from collab.auth.base import AnonymousAuthenticator, Authenticator
+from collab.auth.secret import Secret
+from collab.auth.tokens import TokenAuthenticator, Tokens
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
 from collab.errors import ConfigurationError, UnavailableError
@@ -44,7 +46,7 @@ class Collab:
         """
         self.settings = settings or Settings()
         _check(self.settings)
-        self._authenticator = authenticator or anonymous(self.settings.anonymous)
+        self._authenticator = authenticator or signed_in_or_anonymous(self.settings)
         self._services: Services | None = None
         self.router = APIRouter()
         self.router.include_router(operations.router(self.services))
@@ -116,9 +118,17 @@ def create_app(settings: Settings | None = None, authenticator: Authenticator | 
     return app
 
 
-def anonymous(access: Anonymous) -> Authenticator:
-    """Return what lets everybody do the same, or nobody anything."""
-    return AnonymousAuthenticator(None if access is Anonymous.NONE else Access(access.value))
+def signed_in_or_anonymous(settings: Settings) -> Authenticator:
+    """Return what knows the bearers of tokens, and lets everybody else do the same, or nothing.
+
+    Raises:
+        ConfigurationError: the secret is too short, or cannot be read.
+    """
+    access = None if settings.anonymous is Anonymous.NONE else Access(settings.anonymous.value)
+    secret = Secret(settings.given_secret, settings.data)
+    # If there is one: better to hear now than from whoever comes with a token that it cannot be read.
+    secret.find()
+    return TokenAuthenticator(Tokens(secret.find), AnonymousAuthenticator(access))
 
 
 async def open_store(settings: Settings) -> CompactedStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from collab.errors import CollabError, ConfigurationError, StartupError
+from collab.errors import CollabError, ConfigurationError, StartupError, UnauthenticatedError
 from collab.limits import raise_limits
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # What an option takes is read where variables are (`configuration`), so that both are refused in the same words.
 _NUMBER = "<int>"
 _FOLDER = "<path>"
+_CENTURY = 100 * 365 * 86_400
+"""Seconds: what is longer is a slip, and breaks calendars."""
 
 cli = typer.Typer(
     name="collab",
@@ -107,6 +110,34 @@ def backup(
 
 
 @cli.command()
+def token(
+    documents: Annotated[
+        list[str], typer.Option("--document", help="a document, or with * at its end all that begin so; repeatable")
+    ],
+    role: Annotated[str, typer.Option(help="what its bearer may do with them: view, comment or edit")],
+    expires: Annotated[str, typer.Option(metavar="<time>", help="how long it holds: 30m, 8h, 7d [8h]")] = "8h",
+    name: Annotated[str | None, typer.Option(help="what others see of its bearer")] = None,
+    identity: Annotated[str | None, typer.Option("--id", help="who its bearer is; by default somebody new")] = None,
+    data: _DATA = None,
+) -> None:
+    """Print a token: clients send it as `Authorization: Bearer`, or as `?token=` when they open a socket."""
+    from collab.auth.secret import Secret
+    from collab.auth.tokens import Tokens
+    from collab.core.connection import Access
+
+    with _explained():
+        if role not in (known := [each.value for each in Access]):
+            raise ConfigurationError(f"--role: it should be one of {', '.join(known)}, not {role!r}")
+        settings = _settings(data=data)
+        tokens = Tokens(Secret(settings.given_secret, settings.data).make)
+        seconds = _seconds(expires)
+        try:
+            print(tokens.issue(documents, Access(role), seconds=seconds, name=name, id=identity))
+        except UnauthenticatedError as error:
+            raise ConfigurationError(f"no such token can be: {error}") from error
+
+
+@cli.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="a copy that `collab backup` made")],
     data: _DATA = None,
@@ -186,6 +217,20 @@ def doctor(
         except CollabError as error:
             _fail(str(error), 4)
     sys.exit(code)
+
+
+def _seconds(text: str) -> int:
+    """Return how many seconds a time such as 90s, 30m, 8h or 7d has.
+
+    Raises:
+        ConfigurationError: it is none, or has none.
+    """
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    told = re.fullmatch(r"([0-9]{1,10})([smhd])", text)
+    seconds = int(told[1]) * units[told[2]] if told else 0
+    if not 0 < seconds < _CENTURY:
+        raise ConfigurationError(f"--expires: it should be a time such as 30m, 8h or 7d, not {text!r}")
+    return seconds
 
 
 def _fail(message: str, code: int) -> NoReturn:

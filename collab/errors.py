@@ -24,6 +24,10 @@ class CollabError(Exception):
         """Return what an HTTP answer says of it (RFC 9457, application/problem+json)."""
         return {"type": "about:blank", "title": self.title, "status": self.http_status, "detail": str(self)}
 
+    def headers(self) -> dict[str, str]:
+        """Return what an HTTP answer says of it beside its status."""
+        return {}
+
 
 def _revive(kind: type[CollabError], args: tuple[object, ...], state: dict[str, object]) -> CollabError:
     """Return an error as it was before it was pickled."""
@@ -53,6 +57,10 @@ class UnauthenticatedError(CollabError):
     http_status = 401
     close_code = 4401
     title = "Not signed in"
+
+    def headers(self) -> dict[str, str]:
+        # RFC 9110, 11.6.1: with every 401.
+        return {"www-authenticate": "Bearer"}
 
 
 class ForbiddenError(CollabError):
@@ -150,6 +158,9 @@ class MethodError(CollabError):
         super().__init__(f"{method} is not done here, only {', '.join(allowed)}")
         self.method, self.allowed = method, allowed
 
+    def headers(self) -> dict[str, str]:
+        return {"allow": ", ".join(self.allowed)}
+
 
 class InvalidRequestError(CollabError):
     """A parameter of a request is missing, or is none of those that there are."""
@@ -173,6 +184,9 @@ class UnavailableError(CollabError):
     http_status = 503
     close_code = 1013
     title = "Temporarily unavailable"
+
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "1"}
 
 
 class DamagedError(CollabError):

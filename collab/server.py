@@ -104,7 +104,7 @@ def announce(settings: Settings, listening: socket.socket) -> None:
     if host in ("0.0.0.0", "::"):
         shown = socket.gethostname()
     who = {
-        Anonymous.NONE: "nobody can come in: start with --anonymous edit to let people in",
+        Anonymous.NONE: "only who has a token can come in, see collab token; or start with --anonymous edit",
         Anonymous.VIEW: "whoever can reach it may read",
         Anonymous.COMMENT: "whoever can reach it may read and comment",
         Anonymous.EDIT: "whoever can reach it may read and write",

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     redis: str | None = Field(None, description="Redis URL, for more than one process; not in this release")
     workers: int = Field(1, ge=1, description="server processes; one in this release")
     anonymous: Anonymous = Field(Anonymous.NONE, description="what people may do who are not signed in")
+    secret: SecretStr | None = Field(
+        None, description="what tokens are signed with, 32 bytes or more; default: made once, in the data folder"
+    )
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
@@ -69,6 +72,11 @@ class Settings(BaseSettings):
     )
     history: bool = Field(True, description="whether what compaction replaces is kept for time travel")
     history_days: float | None = Field(None, gt=0, description="how long it is kept; default: for ever")
+
+    @property
+    def given_secret(self) -> str | None:
+        """The secret itself, if the operator gave one."""
+        return None if self.secret is None else self.secret.get_secret_value()
 
     @property
     def database_url(self) -> str:

@@ -22,6 +22,10 @@ class Principal:
     id: str
     """The author of what they write, and the owner of their client ids."""
     access: Access
+    name: str | None = None
+    """What others see of them, if anybody knows."""
+    expires: float | None = None
+    """Unix time from which on they are nobody; None: as long as they like."""
 
 
 class Authenticator(Protocol):
@@ -50,7 +54,8 @@ class AnonymousAuthenticator:
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
         if self._access is None:
             raise UnauthenticatedError(
-                "this server lets in nobody who is not signed in; its operator can change that with --anonymous"
+                "this server lets in nobody without a token; its operator can make one (collab token), or let in "
+                "anybody (--anonymous)"
             )
         host = request.client.host if request.client else "unknown"
         return Principal(f"anonymous:{host}", self._access)

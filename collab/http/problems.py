@@ -7,19 +7,14 @@ from typing import Final
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 
-from collab.errors import CollabError, InvalidRequestError, MethodError
+from collab.errors import CollabError, InvalidRequestError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
 
 def answer(error: CollabError) -> Response:
     """Return the answer that says what went wrong."""
-    headers: dict[str, str] = {}
-    if error.http_status == 503:
-        headers["retry-after"] = "1"
-    if isinstance(error, MethodError):
-        headers["allow"] = ", ".join(error.allowed)
-    return JSONResponse(error.problem(), error.http_status, headers, MEDIA_TYPE)
+    return JSONResponse(error.problem(), error.http_status, error.headers(), MEDIA_TYPE)
 
 
 def invalid(error: RequestValidationError) -> InvalidRequestError:

@@ -96,7 +96,7 @@ async def _serve_directly(
     if socket.disconnected:
         return
     session = Session(hub, rota, room, _connection(socket, principal), socket)
-    session.enter()
+    session.enter(principal.expires)
     socket.attach(session)
     await session.ended
 
@@ -108,7 +108,7 @@ async def _serve_by_events(
     sink = EventSink(send)
     session = Session(hub, rota, room, _connection(sink, principal), sink)
     sink.session = session
-    session.enter()
+    session.enter(principal.expires)
     reading = asyncio.ensure_future(_read(session, sink, receive))
     writing = asyncio.ensure_future(sink.run())
     try:
@@ -199,7 +199,6 @@ async def _refuse(error: CollabError, scope: Scope, send: Send) -> None:
         return
     body = json.dumps(error.problem()).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    if error.http_status == 503:
-        headers.append((b"retry-after", b"1"))
+    headers += [(name.encode(), value.encode()) for name, value in error.headers().items()]
     await send({"type": "websocket.http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})

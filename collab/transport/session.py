@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import perf_counter
+from time import perf_counter, time
 from typing import Final, Protocol
 
 from collab import faults
 from collab.core.connection import Connection
 from collab.core.room import Room
-from collab.errors import MalformedError
+from collab.errors import MalformedError, UnauthenticatedError
 from collab.hub import Hub
 from collab.transport.rota import Rota
 
@@ -23,6 +23,8 @@ SHARE_SECONDS: Final = 0.01
 
 WINDOW_SECONDS: Final = 0.04
 """Work that is further apart than this does not add up."""
+
+DAY_SECONDS: Final = 86_400.0
 
 
 class Reading(Protocol):
@@ -36,7 +38,19 @@ class Reading(Protocol):
 class Session:
     """What a transport calls; the way back is the connection's sink. Owned by the socket's coroutine."""
 
-    __slots__ = ("_connection", "_held", "_hub", "_reading", "_room", "_since", "_spent", "_waiting", "ended", "rota")
+    __slots__ = (
+        "_connection",
+        "_expiry",
+        "_held",
+        "_hub",
+        "_reading",
+        "_room",
+        "_since",
+        "_spent",
+        "_waiting",
+        "ended",
+        "rota",
+    )
 
     def __init__(self, hub: Hub, rota: Rota, room: Room, connection: Connection, reading: Reading) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -51,10 +65,13 @@ class Session:
         self._spent = 0.0
         self._since = 0.0
         self._held: deque[bytes] = deque()
+        self._expiry: asyncio.TimerHandle | None = None
 
-    def enter(self) -> None:
-        """Come in; the socket takes frames from now on."""
+    def enter(self, expires: float | None = None) -> None:
+        """Come in, until this Unix time if there is one; the socket takes frames from now on."""
         self._room.admit(self._connection)
+        if expires is not None:
+            self._leave_at(expires)
 
     def received(self, data: bytes) -> None:
         """Take one binary message, now or when its turn comes."""
@@ -90,6 +107,8 @@ class Session:
         if not self.ended.done():
             self.ended.set_result(None)
             self._held.clear()
+            if self._expiry is not None:
+                self._expiry.cancel()
             self._hub.left(self._room, self._connection)
 
     def stalled(self) -> None:
@@ -97,6 +116,14 @@ class Session:
 
     def drained(self) -> None:
         self._room.drained(self._connection)
+
+    def _leave_at(self, expires: float) -> None:
+        left = expires - time()
+        if left > 0:
+            # Clocks are set, and a loop's timers hold only so many days.
+            self._expiry = asyncio.get_running_loop().call_later(min(left, DAY_SECONDS), self._leave_at, expires)
+        else:
+            self._room.close(self._connection, UnauthenticatedError("the token has expired"))
 
     def _overspent(self, started: float) -> bool:
         """Whether this client has had its share of the loop, or all have (T8)."""

@@ -14,6 +14,9 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
+from collab.auth.secret import Secret
+from collab.auth.tokens import Tokens
+from collab.core.connection import Access
 from tests.support.database import stored, wait_until_listed, wait_until_stored
 from tests.support.node import Node
 from tests.support.server import Server
@@ -150,6 +153,21 @@ async def test_documents_may_have_any_name(play: Scenario, server: Server) -> No
 
     assert {name: [name, name] for name in names} == texts
     await wait_until_listed(server.database, names)
+
+
+def test_a_token_comes_with_the_address(node: Node, tmp_path: Path) -> None:
+    """I1, I2, I7: as y-websocket's parameter, and the server writes none of it down."""
+    secret = Secret(None, tmp_path / "data")
+    tokens = Tokens(secret.make)
+    edit, view = [tokens.issue(["notes"], access, seconds=600) for access in (Access.EDIT, Access.VIEW)]
+
+    with Server.running(tmp_path / "data", "--anonymous", "none") as server:
+        options = json.dumps({"name": "notes", "edit": edit, "view": view})
+        seen = node.run("y_websocket.mjs", "tokens", server.ws_url, options)
+        server.stop()
+
+    assert {"refused": [False, False], "writer": "hello!", "late": "hello!"} == seen
+    assert not [each for each in (edit, view, "sesame") if each in server.log]
 
 
 def test_offline_edits_are_merged(play: Scenario) -> None:

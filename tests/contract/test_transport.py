@@ -17,6 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from collab.app import Collab, create_app
 from collab.auth.base import Authenticator, Principal
+from collab.auth.tokens import Tokens
+from collab.core.connection import Access
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.framing import payload_of
 from collab.core.inspection import read
@@ -277,7 +279,63 @@ async def test_nobody_comes_in_who_may_not(ws: Any) -> None:
     response = refused.value.response
     assert 401 == response.status_code
     assert "application/problem+json" == response.headers["content-type"]
+    assert "Bearer" == response.headers["www-authenticate"]
     assert b"--anonymous" in (response.body or b"")
+
+
+SECRET = "s" * 64
+
+
+def token(access: Access, seconds: float = 86_400) -> str:
+    return Tokens(SECRET.encode).issue(["notes"], access, seconds=seconds, id="ann")
+
+
+@pytest.mark.parametrize("way", ["address", "header"])
+async def test_who_has_a_token_comes_in(ws: Any, way: str) -> None:
+    """I1: and is the author of what they write."""
+    edit, view = token(Access.EDIT), token(Access.VIEW)
+    async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served:
+        if way == "address":
+            author, reader = served.connect(f"notes?token={edit}"), served.connect(f"notes?token={view}")
+        else:
+            author, reader = [
+                served.connect(additional_headers={"authorization": f"Bearer {each}"}) for each in (edit, view)
+            ]
+        async with author as ann, reader as bob:
+            await join(bob)
+            await ann.send(message(Kind.UPDATE, typed(7, 0, "hello")))
+            assert typed(7, 0, "hello") == await receive(bob, Kind.UPDATE)
+        (row,) = await served.collab.services().store.load(DocumentId("notes"))
+
+    assert "ann" == row.author
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [("plans?token=" + token(Access.EDIT), b"--anonymous"), ("notes?token=sesame", b"no JWT")],
+    ids=["for another document", "no token at all"],
+)
+async def test_a_token_that_is_not_right_opens_nothing(ws: Any, document: str, said: bytes) -> None:
+    """I2, I3."""
+    async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served:
+        with pytest.raises(InvalidStatus) as refused:
+            await served.connect(document)
+
+    assert 401 == refused.value.response.status_code
+    assert said in (refused.value.response.body or b"")
+
+
+async def test_a_socket_ends_with_its_token(ws: Any) -> None:
+    """I4: what its bearer wrote before stays."""
+    async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served:
+        async with served.connect(f"notes?token={token(Access.EDIT, 2)}") as ann:
+            await ann.send(message(Kind.UPDATE, typed(7, 0, "hello")))
+            async with asyncio.timeout(20):
+                await ann.wait_closed()
+        (row,) = await served.collab.services().store.load(DocumentId("notes"))
+
+    assert (4401, "the token has expired") == (ann.close_code, ann.close_reason)
+    assert typed(7, 0, "hello") == row.data
 
 
 class Unavailable:

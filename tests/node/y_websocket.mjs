@@ -39,6 +39,26 @@ const scenarios = {
     return views(ann, bob, await joinSynced(url, name))
   },
 
+  /** Who may write, who may only read, and who may not come in at all. */
+  async tokens (url, { name, edit, view }) {
+    const writer = await joinSynced(url, name, { params: { token: edit } })
+    const reader = await joinSynced(url, name, { params: { token: view } })
+    const refused = []
+    for (const params of [{}, { token: 'sesame' }]) {
+      const stranger = join(url, name, { params })
+      await new Promise((resolve) => stranger.provider.once('connection-error', resolve))
+      refused.push(stranger.provider.synced)
+      stranger.provider.destroy()
+    }
+    writer.text.insert(0, 'hello')
+    await converged(writer, reader)
+    reader.text.insert(5, ' world')
+    writer.text.insert(5, '!')
+    const late = await joinSynced(url, name, { params: { token: view } })
+    await until(() => late.text.toString().length > 5)
+    return { refused, writer: writer.text.toString(), late: late.text.toString() }
+  },
+
   /** Undo takes back one's own edits and nobody else's. */
   async undo (url, { name }) {
     const [ann, bob] = [await joinSynced(url, name), await joinSynced(url, name)]

@@ -1,0 +1,200 @@
+"""Tokens that say who somebody is and what they may do with which documents (JWT, RFC 7519).
+
+Not for: share links, which a database knows; a token needs nothing but the server's secret. It cannot
+be taken back, so it ends by itself.
+"""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import jwt
+from starlette.requests import HTTPConnection
+
+from collab.auth.base import Authenticator, Principal
+from collab.core.connection import Access
+from collab.core.ports import DocumentId
+from collab.errors import UnauthenticatedError
+
+ALGORITHM: Final = "HS256"
+"""The only one that is taken: a token that may choose chooses none, or a public key as a secret (RFC 8725, 2.1)."""
+
+AUDIENCE: Final = "collab"
+MAX_TOKEN_BYTES: Final = 8_192
+"""More than a token with a hundred documents has; nothing longer is decoded."""
+
+MAX_CHARACTERS: Final = 256
+"""Of who somebody is, which stands beside each row that they write, and of their name."""
+
+_A_TEXT: Final = f"a text of 1 to {MAX_CHARACTERS} characters, none of them a control character"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says."""
+
+    id: str
+    """Whose it is (`sub`)."""
+    name: str | None
+    """What others see of them."""
+    documents: tuple[str, ...]
+    """Names of documents, or how they begin, if a `*` ends it."""
+    access: Access
+    expires: float
+    """Unix time."""
+
+    def covers(self, document: DocumentId) -> bool:
+        """Whether the token is for this document."""
+        return any(_matches(pattern, document) for pattern in self.documents)
+
+
+class Tokens:
+    """Makes and reads the tokens of one server, or of all that share a secret."""
+
+    def __init__(self, secret: Callable[[], bytes | None]) -> None:
+        """Sign and check with `secret()`; None if there is none yet, so that no token can be genuine."""
+        self._secret = secret
+
+    def issue(
+        self,
+        documents: Sequence[str],
+        access: Access,
+        *,
+        seconds: float,
+        name: str | None = None,
+        id: str | None = None,
+    ) -> str:
+        """Return a token for these documents that ends after so many seconds.
+
+        Raises:
+            LookupError: there is no secret.
+            UnauthenticatedError: a token of these would not be taken; the message says why.
+        """
+        secret = self._secret()
+        if secret is None:
+            raise LookupError("there is no secret to sign with")
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "sub": f"guest:{uuid4()}" if id is None else id,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": now + int(seconds),
+            "documents": list(documents),
+            "role": access.value,
+        }
+        if name is not None:
+            claims["name"] = name
+        token = jwt.encode(claims, secret, ALGORITHM)
+        self.read(token)
+        return token
+
+    def read(self, token: str) -> Claims:
+        """Return what a token says.
+
+        Raises:
+            UnauthenticatedError: it is not genuine, not for this server, at its end, or says nothing that
+                can be understood. The message has nothing of the token in it.
+        """
+        if len(token) > MAX_TOKEN_BYTES:
+            raise UnauthenticatedError(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
+        secret = self._secret()
+        if secret is None:
+            raise UnauthenticatedError("the token is not this server's, which has made none yet")
+        try:
+            claims = jwt.decode(
+                token, secret, [ALGORITHM], audience=AUDIENCE, options={"require": ["exp", "aud", "sub"]}
+            )
+        except (jwt.InvalidTokenError, OverflowError) as error:
+            raise UnauthenticatedError(_reason(error)) from error
+        return _understood(claims)
+
+
+class TokenAuthenticator:
+    """Knows people by their tokens, and leaves everybody else to another authenticator.
+
+    A token says what its bearer may do with the documents that it names. With all others they may do
+    what anybody may.
+    """
+
+    def __init__(self, tokens: Tokens, otherwise: Authenticator) -> None:
+        self._tokens = tokens
+        self._otherwise = otherwise
+
+    async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
+        token = presented(request)
+        if token is None:
+            return await self._otherwise.authenticate(request, document)
+        claims = self._tokens.read(token)
+        if claims.covers(document):
+            return Principal(claims.id, claims.access, claims.name, claims.expires)
+        anybody = await self._otherwise.authenticate(request, document)
+        return Principal(claims.id, anybody.access, claims.name, claims.expires)
+
+
+def presented(request: HTTPConnection) -> str | None:
+    """Return the token that comes with a request: in its header, or, where browsers can't set one, its address."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    # Addresses are kept in histories and logs: only for sockets, which have no other way.
+    if request.scope["type"] == "websocket":
+        return request.query_params.get("token") or None
+    return None
+
+
+def _matches(pattern: str, document: DocumentId) -> bool:
+    return document.startswith(pattern[:-1]) if pattern.endswith("*") else document == pattern
+
+
+def _understood(claims: Mapping[str, Any]) -> Claims:
+    documents, role, name = claims.get("documents"), claims.get("role"), claims.get("name")
+    if not _is_sound(claims["sub"]):
+        raise UnauthenticatedError(f"the token's claim 'sub' should be {_A_TEXT}")
+    if not isinstance(documents, list) or not all(isinstance(pattern, str) for pattern in documents):
+        raise UnauthenticatedError("the token's claim 'documents' should be a list of names")
+    if name is not None and not _is_sound(name):
+        raise UnauthenticatedError(f"the token's claim 'name' should be {_A_TEXT}")
+    try:
+        access = Access(role)
+    except ValueError:
+        raise UnauthenticatedError(f"the token's claim 'role' should be {_one_of(Access)}") from None
+    return Claims(claims["sub"], name, tuple(documents), access, float(claims["exp"]))
+
+
+def _is_sound(value: object) -> bool:
+    """Whether a database takes it, and a person can be called so."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_CHARACTERS
+        and not any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
+    )
+
+
+def _one_of(kind: type[Access]) -> str:
+    *others, last = [f"'{each.value}'" for each in kind]
+    return f"{', '.join(others)} or {last}"
+
+
+def _reason(error: jwt.InvalidTokenError | OverflowError) -> str:
+    """Return why a token is refused, without a word of it."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "the token has expired"
+        case jwt.InvalidSignatureError():
+            return "the token was signed with another secret than this server's"
+        case jwt.InvalidAlgorithmError():
+            return f"the token should be signed with {ALGORITHM}"
+        case jwt.InvalidAudienceError():
+            return f"the token is not for this server: its claim 'aud' should be '{AUDIENCE}'"
+        case jwt.MissingRequiredClaimError():
+            return f"the token lacks the claim '{error.claim}'"
+        case jwt.ImmatureSignatureError():
+            return "the token is not valid yet"
+        case jwt.DecodeError():
+            return "the token cannot be read: it is no JWT, or has claims of other types"
+    return "one of the token's claims cannot be read"

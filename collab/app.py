@@ -46,7 +46,11 @@ class Collab:
         """
         self.settings = settings or Settings()
         _check(self.settings)
-        self._authenticator = authenticator or signed_in_or_anonymous(self.settings)
+        tokens = None
+        if authenticator is None:
+            tokens = _tokens(self.settings)
+            authenticator = TokenAuthenticator(tokens, anonymous(self.settings.anonymous))
+        self._authenticator = authenticator
         self._services: Services | None = None
         self.router = APIRouter()
         self.router.include_router(operations.router(self.services))
@@ -54,7 +58,7 @@ class Collab:
         self.router.include_router(documents.router(self.services))
         self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services)))
         self.router.include_router(reference.router(self.router))
-        self.router.include_router(page.router())
+        self.router.include_router(page.router(tokens))
 
     def services(self) -> Services:
         """Return the running parts.
@@ -118,17 +122,9 @@ def create_app(settings: Settings | None = None, authenticator: Authenticator | 
     return app
 
 
-def signed_in_or_anonymous(settings: Settings) -> Authenticator:
-    """Return what knows the bearers of tokens, and lets everybody else do the same, or nothing.
-
-    Raises:
-        ConfigurationError: the secret is too short, or cannot be read.
-    """
-    access = None if settings.anonymous is Anonymous.NONE else Access(settings.anonymous.value)
-    secret = Secret(settings.given_secret, settings.data)
-    # If there is one: better to hear now than from whoever comes with a token that it cannot be read.
-    secret.find()
-    return TokenAuthenticator(Tokens(secret.find), AnonymousAuthenticator(access))
+def anonymous(access: Anonymous) -> Authenticator:
+    """Return what lets everybody do the same, or nobody anything."""
+    return AnonymousAuthenticator(None if access is Anonymous.NONE else Access(access.value))
 
 
 async def open_store(settings: Settings) -> CompactedStore:
@@ -147,3 +143,10 @@ async def open_store(settings: Settings) -> CompactedStore:
 def _check(settings: Settings) -> None:
     if settings.redis is not None or settings.workers > 1:
         raise ConfigurationError("this release runs as one process, without Redis: leave out --workers and --redis")
+
+
+def _tokens(settings: Settings) -> Tokens:
+    secret = Secret(settings.given_secret, settings.data)
+    # If there is one: better to hear now than from whoever comes with a token that it cannot be read.
+    secret.find()
+    return Tokens(secret.find)

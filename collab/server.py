@@ -19,6 +19,9 @@ import uvicorn
 
 from collab import faults
 from collab.app import create_app
+from collab.auth.secret import Secret
+from collab.auth.tokens import Tokens
+from collab.core.connection import Access
 from collab.errors import ConfigurationError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol
@@ -29,6 +32,9 @@ GC_THRESHOLDS: Final = (20_000, 10, 10)
 (hazards W2). Only the first is raised: at (20_000, 20, 100) the oldest generation's turn, which frees
 what lived for a while, practically never came."""
 
+
+OWNER_SECONDS: Final = 7 * 86_400
+"""How long the link holds that a server prints when it starts."""
 
 SWITCH_SECONDS: Final = 0.000_05
 """How long a thread waits for the interpreter before it asks the one that has it. The log's thread gives it
@@ -104,12 +110,18 @@ def announce(settings: Settings, listening: socket.socket) -> None:
     if host in ("0.0.0.0", "::"):
         shown = socket.gethostname()
     who = {
-        Anonymous.NONE: "only who has a token can come in, see collab token; or start with --anonymous edit",
-        Anonymous.VIEW: "whoever can reach it may read",
-        Anonymous.COMMENT: "whoever can reach it may read and comment",
+        Anonymous.NONE: "with this link you may do everything, for 7 days; for others there is collab token",
+        Anonymous.VIEW: "with this link you may write, for 7 days; whoever can reach it may read",
+        Anonymous.COMMENT: "with this link you may write, for 7 days; whoever can reach it may read and comment",
         Anonymous.EDIT: "whoever can reach it may read and write",
     }[settings.anonymous]
-    print(f"collab is at http://{shown}:{port}/ ({who})", flush=True)  # noqa: T201
+    key = "" if settings.anonymous is Anonymous.EDIT else f"?token={_owner_token(settings)}"
+    print(f"collab is at http://{shown}:{port}/{key} ({who})", flush=True)  # noqa: T201
+
+
+def _owner_token(settings: Settings) -> str:
+    tokens = Tokens(Secret(settings.given_secret, settings.data).make)
+    return tokens.issue(["*"], Access.EDIT, seconds=OWNER_SECONDS, id="owner")
 
 
 def listen(host: str, port: int) -> socket.socket:

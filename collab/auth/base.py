@@ -54,8 +54,8 @@ class AnonymousAuthenticator:
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
         if self._access is None:
             raise UnauthenticatedError(
-                "this server lets in nobody without a token; its operator can make one (collab token), or let in "
-                "anybody (--anonymous)"
+                "nobody comes in here without a token, or a link that has one; the server's operator can make them "
+                "(collab token), or let in anybody (--anonymous)"
             )
         host = request.client.host if request.client else "unknown"
         return Principal(f"anonymous:{host}", self._access)

@@ -17,6 +17,7 @@ import jwt
 from starlette.requests import HTTPConnection
 
 from collab.auth.base import Authenticator, Principal
+from collab.auth.cookie import SessionError, in_cookie
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import UnauthenticatedError
@@ -25,9 +26,6 @@ ALGORITHM: Final = "HS256"
 """The only one that is taken: a token that may choose chooses none, or a public key as a secret (RFC 8725, 2.1)."""
 
 AUDIENCE: Final = "collab"
-MAX_TOKEN_BYTES: Final = 8_192
-"""More than a token with a hundred documents has; nothing longer is decoded."""
-
 MAX_CHARACTERS: Final = 256
 """Of who somebody is, which stands beside each row that they write, and of their name."""
 
@@ -55,6 +53,9 @@ class Claims:
 
 class Tokens:
     """Makes and reads the tokens of one server, or of all that share a secret."""
+
+    MAX_BYTES: Final = 3_800
+    """Of a token: with its name and its terms a cookie may have 4,096 (RFC 6265, 6.1). Nothing longer is decoded."""
 
     def __init__(self, secret: Callable[[], bytes | None]) -> None:
         """Sign and check with `secret()`; None if there is none yet, so that no token can be genuine."""
@@ -100,8 +101,8 @@ class Tokens:
             UnauthenticatedError: it is not genuine, not for this server, at its end, or says nothing that
                 can be understood. The message has nothing of the token in it.
         """
-        if len(token) > MAX_TOKEN_BYTES:
-            raise UnauthenticatedError(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
+        if len(token) > self.MAX_BYTES:
+            raise UnauthenticatedError(f"the token is longer than {self.MAX_BYTES} bytes")
         secret = self._secret()
         if secret is None:
             raise UnauthenticatedError("the token is not this server's, which has made none yet")
@@ -126,14 +127,28 @@ class TokenAuthenticator:
         self._otherwise = otherwise
 
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
-        token = presented(request)
-        if token is None:
+        claims = self._claims(request)
+        if claims is None:
             return await self._otherwise.authenticate(request, document)
-        claims = self._tokens.read(token)
         if claims.covers(document):
             return Principal(claims.id, claims.access, claims.name, claims.expires)
         anybody = await self._otherwise.authenticate(request, document)
         return Principal(claims.id, anybody.access, claims.name, claims.expires)
+
+    def _claims(self, request: HTTPConnection) -> Claims | None:
+        token = presented(request)
+        if token is not None:
+            return self._tokens.read(token)
+        session = in_cookie(request)
+        if session is None:
+            return None
+        try:
+            return self._tokens.read(session)
+        except UnauthenticatedError as error:
+            if request.scope["type"] == "websocket":
+                # Browsers keep from a page why a socket was refused: it asks again, and has to hear the same.
+                raise
+            raise SessionError(str(error)) from error
 
 
 def presented(request: HTTPConnection) -> str | None:

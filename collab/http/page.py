@@ -16,9 +16,11 @@ from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from collab.auth.tokens import Tokens
 from collab.errors import CollabError, MethodError, UnknownAddressError
 from collab.http import problems
 from collab.http.routes import Route
+from collab.http.signing_in import signed_in
 from collab.names import document_id
 
 FOLDER: Final = Path(__file__).parent.parent / "static"
@@ -39,13 +41,13 @@ _HEADERS: Final = {
 }
 
 
-def router() -> APIRouter:
-    """Return the routes of the page and of its files."""
+def router(tokens: Tokens | None = None) -> APIRouter:
+    """Return the routes of the page and of its files. With `tokens`, those in its addresses sign people in."""
     routes = APIRouter(include_in_schema=False, route_class=Route)
 
     @routes.get("/")
     async def start(request: Request) -> Response:
-        return built("index.html", request, "")
+        return signed_in(request, tokens) or built("index.html", request, "")
 
     @routes.get("/d")
     async def almost(request: Request) -> Response:
@@ -59,7 +61,7 @@ def router() -> APIRouter:
                 document_id(document)
         except CollabError as error:
             return refused(error, request, place)
-        return built("index.html", request, place)
+        return signed_in(request, tokens) or built("index.html", request, place)
 
     routes.mount("/assets", Assets(directory=FOLDER / "assets", check_dir=False))
     routes.add_api_route("/{place:path}", unknown, route_class_override=UnknownRoute)

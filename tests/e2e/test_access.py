@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from collab.auth.secret import Secret
+from collab.auth.tokens import Tokens
+from collab.core.connection import Access
 from tests.e2e.people import People
 from tests.support.server import Server
 
@@ -17,6 +20,48 @@ async def test_who_may_not_open_documents_is_told_so(people: People, tmp_path: P
 
         await expect(tab.page.get_by_role("heading")).to_have_text("You may not open this document")
         await expect(tab.button("Try again")).to_be_visible()
+
+
+async def test_the_owner_comes_in_by_the_link_that_the_server_prints(people: People, tmp_path: Path) -> None:
+    """I8, I10: the token leaves the address; nobody else comes in by what is left of it."""
+    with Server.running(tmp_path / "data", "--anonymous", "none") as server:
+        link = next(word for word in server.log.split() if "?token=" in word)
+        owner = await people.come()
+        start = await owner.visit(link)
+        await expect(start.button("New document")).to_be_visible()
+        assert f"{server.url}/" == start.page.url
+
+        tab = await owner.open(server.url, "notes")
+        await tab.write("mine")
+        await expect(tab.saved("Saved")).to_be_visible()
+        stranger = await (await people.come()).visit(f"{server.url}/d/notes")
+        await expect(stranger.page.get_by_role("heading")).to_have_text("You may not open this document")
+        await tab.page.reload()
+
+        await tab.reads("mine")
+        assert "token" not in await tab.page.evaluate("document.cookie + location.href + JSON.stringify(localStorage)")
+
+
+async def test_who_has_a_link_may_do_what_it_says_until_it_ends(people: People, tmp_path: Path) -> None:
+    """I4, I8: in the page, in words."""
+    with Server.running(tmp_path / "data", "--anonymous", "none") as server:
+        tokens = Tokens(Secret(None, tmp_path / "data").find)
+
+        def link(document: str, seconds: float) -> str:
+            return f"{server.url}/d/notes?token={tokens.issue([document], Access.EDIT, seconds=seconds)}"
+
+        guest = await (await people.come()).visit(link("notes", 8))
+        await guest.write("hello")
+        await expect(guest.saved("Saved")).to_be_visible()
+        other = await (await people.come()).visit(link("plans", 600))
+        await expect(other.page.get_by_text("Nobody comes in here without a token")).to_be_visible()
+        wrong = await (await people.come()).visit(f"{server.url}/d/notes?token=sesame")
+        await expect(wrong.page.get_by_text("The token cannot be read")).to_be_visible()
+        await wrong.button("Try again").click()
+        await expect(wrong.page.get_by_text("Nobody comes in here without a token")).to_be_visible()
+
+        await expect(guest.page.get_by_text("The token has expired")).to_be_visible()
+        await guest.reads("hello")
 
 
 @pytest.mark.parametrize("access", ["view", "comment"])

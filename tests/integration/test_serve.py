@@ -72,7 +72,7 @@ def test_the_first_line_says_where_the_page_is(server: Server) -> None:
 
 def test_by_default_nobody_comes_in(tmp_path: Path) -> None:
     with Server.running(tmp_path / "data", "--anonymous", "none") as server:
-        assert "only who has a token can come in" in server.log
+        assert "with this link you may do everything, for 7 days" in server.log
         assert 401 == httpx.get(f"{server.url}/api/documents/notes").status_code
 
 

@@ -35,7 +35,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "transport": {"auth", "core", "errors", "faults", "hub", "names"},
     "http": {"auth", "content", "core", "errors", "hub", "measures", "names", "sandbox", "seed", "store"},
     "app": {"auth", "core", "errors", "http", "hub", "relay", "sandbox", "settings", "store", "transport"},
-    "server": {"app", "errors", "faults", "settings", "transport"},
+    "server": {"app", "auth", "core", "errors", "faults", "settings", "transport"},
     "cli": {
         "auth",
         "backup",

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 
 from collab.auth.base import AnonymousAuthenticator
 from collab.auth.secret import FILE, Secret
-from collab.auth.tokens import MAX_TOKEN_BYTES, TokenAuthenticator, Tokens
+from collab.auth.tokens import TokenAuthenticator, Tokens
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import ConfigurationError, UnauthenticatedError
@@ -117,7 +117,7 @@ def test_a_token_is_for_the_documents_that_it_names(pattern: str, document: str,
         ("sesame", "cannot be read"),
         ("a.b.c", "cannot be read"),
         ("é.é.é", "cannot be read"),
-        (signed(name="n" * MAX_TOKEN_BYTES), "longer than 8192 bytes"),
+        (signed(name="n" * Tokens.MAX_BYTES), "longer than 3800 bytes"),
     ],
 )
 def test_a_token_that_is_not_right_is_told_why(token: str, words: str) -> None:

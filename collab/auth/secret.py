@@ -58,7 +58,9 @@ class Secret:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._write(secrets.token_urlsafe(MIN_BYTES))
         except OSError as error:
-            raise ConfigurationError(f"the secret {self._file} cannot be written: {error.strerror}") from error
+            raise ConfigurationError(
+                f"the secret {self._file} cannot be written: {error.strerror}; COLLAB_SECRET may hold one instead"
+            ) from error
         made = self.find()
         assert made is not None
         return made

@@ -22,6 +22,8 @@ PAUSE_SECONDS: Final = 0.03
 MEMORY_BYTES: Final = 64 << 20
 """What a server may grow by while it can't write."""
 UNAVAILABLE: Final = 1013
+ENOUGH: Final = 100
+"""Updates that are acknowledged at least where nobody is sent away, so that the check has something to look at."""
 MUST_NOT: Final = "acknowledged what cannot be on disk"
 
 
@@ -74,6 +76,7 @@ class Outage:
             await asyncio.sleep(hold_seconds)
             self._ailment.heal()
             await wait_until(lambda: all(each.online for each in self.typists), "nobody was sent away")
+            await wait_until(lambda: self._acknowledged() > ENOUGH, "more is saved than before it struck")
             await self._end()
         return self.figures
 
@@ -113,7 +116,7 @@ class Outage:
             typist.go_online(self.server.ws_url)
         self._typing = [asyncio.ensure_future(each.type(PAUSE_SECONDS)) for each in self.typists]
         # Not much, or what strikes by itself has done so already.
-        await wait_until(lambda: sum(each.ledger.acknowledged for each in self.typists) >= 20, "something is saved")
+        await wait_until(lambda: self._acknowledged() >= 20, "something is saved")
         self._memory_before = self._memory()
         self._ailment.strike()
 
@@ -129,7 +132,10 @@ class Outage:
         for typist in self.typists:
             await typist.offline()
         self._look_at_disk()
-        self.figures.acknowledged = sum(each.ledger.acknowledged for each in self.typists)
+        self.figures.acknowledged = self._acknowledged()
+
+    def _acknowledged(self) -> int:
+        return sum(each.ledger.acknowledged for each in self.typists)
 
     async def _stop_typing(self) -> None:
         for task in self._typing:

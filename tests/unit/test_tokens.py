@@ -237,8 +237,14 @@ class TestSecret:
         assert "sesame" not in str(given.value)
         assert "hush" not in str(kept.value)
 
-    def test_a_folder_that_takes_no_file_is_one_sentence(self, tmp_path: Path) -> None:
+    def test_a_folder_that_is_none_is_one_sentence(self, tmp_path: Path) -> None:
+        """I5."""
         (tmp_path / "data").write_text("a file")
 
-        with pytest.raises(ConfigurationError, match=r"Not a directory|File exists"):
+        with pytest.raises(ConfigurationError, match="cannot be read: Not a directory"):
             Secret(None, tmp_path / "data").make()
+
+    def test_where_nothing_can_be_written_there_is_another_way(self) -> None:
+        """I5: a server on PostgreSQL may have no folder of its own."""
+        with pytest.raises(ConfigurationError, match=r"cannot be written: .*; COLLAB_SECRET may hold one instead"):
+            Secret(None, Path("/proc/collab")).make()

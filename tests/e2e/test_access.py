@@ -50,7 +50,9 @@ async def test_who_has_a_link_may_do_what_it_says_until_it_ends(people: People, 
         def link(document: str, seconds: float) -> str:
             return f"{server.url}/d/notes?token={tokens.issue([document], Access.EDIT, seconds=seconds)}"
 
-        guest = await (await people.come()).visit(link("notes", 8))
+        guest = await (await people.come()).visit(link("notes", 15))
+        # Before, what is typed goes nowhere (P2).
+        await expect(guest.text).to_be_editable()
         await guest.write("hello")
         await expect(guest.saved("Saved")).to_be_visible()
         other = await (await people.come()).visit(link("plans", 600))

@@ -186,7 +186,7 @@ class Hub:
         if any(map(is_slow, surveys)):
             pieces = [await self._readers.run(in_pieces, snapshot) for snapshot in snapshots]
             replica = Replica(self._limits.waiting)
-            for _ in replica.take_pieces(list(chain(*pieces))):
+            for _ in replica.take_rows(list(chain(*pieces))):
                 await asyncio.sleep(0)
         else:
             replica = Replica(self._limits.waiting)

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from collab.core.burial import bury
+from collab.core.causality import Id
 from collab.core.connection import Trial, Tried
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
@@ -37,8 +39,9 @@ included."""
 
 async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
     """Return an update that may be taken, or what speaks against it."""
+    what = trial.state, trial.survey, trial.update, trial.waiting, trial.graves
     try:
-        tried, milliseconds = await sandbox.run(attempt, trial.state, trial.survey, trial.update, trial.waiting)
+        tried, milliseconds = await sandbox.run(attempt, *what)
     except OverspentError:
         return overspent(MAX_MILLISECONDS)
     except (WorkerCrashError, BrokenReplicaError) as error:
@@ -55,8 +58,12 @@ def overspent(most_milliseconds: float) -> TooLargeError:
     return TooLargeError("cost of one update", INTEGRATION_SECONDS * 1000, most_milliseconds, "ms or more")
 
 
-def attempt(state: bytes, survey: bytes, update: bytes, limits: WaitingLimits) -> tuple[Tried, float]:
+def attempt(
+    state: bytes, survey: bytes, update: bytes, limits: WaitingLimits, graves: frozenset[Id] = frozenset()
+) -> tuple[Tried, float]:
     """Return what the room needs to take `update`, and how many milliseconds that will take it.
+
+    What stands inside of `graves` is garbage (`core.burial`), which only the room knows.
 
     Raises:
         MalformedError, TooLargeError, BrokenReplicaError: it may not be taken.
@@ -64,6 +71,8 @@ def attempt(state: bytes, survey: bytes, update: bytes, limits: WaitingLimits) -
     limit_cpu(PREPARATION_SECONDS)
     replica = Replica.load([state], [], [survey], limits)
     update, inspection = replica.trim(update, read(update))
+    if graves:
+        update, inspection = bury(update, graves, replica.state)
     tried = Tried(update, inspection, replica.parts(update, inspection))
     facts = sum(map(_facts, _inspections_of(tried)))
     if facts > MAX_FACTS:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.hostile import Judge
 from tests.support.node import Node, Oracle
 from tests.support.postgres import PostgresServer
 from tests.support.server import Server
@@ -47,6 +48,13 @@ def oracle(node: Node) -> Iterator[Oracle]:
     """Real Yjs that stays."""
     with Oracle(node) as oracle:
         yield oracle
+
+
+@pytest.fixture(scope="session")
+def judge(node: Node) -> Iterator[Judge]:
+    """Real Yjs, which hostile updates may hurt."""
+    with Judge(node) as judge:
+        yield judge
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from collab.core.causality import Id
 from collab.core.dialects import Dialect
 from collab.core.expense import TrialLimits
 from collab.core.inspection import Inspection
 from collab.core.ports import Sink
+from collab.core.replica import Replica
+from collab.core.survey import survey_of_emoji
 from collab.core.waiting import Parts, WaitingLimits
 from collab.core.wire import Kind
 
@@ -56,6 +59,12 @@ class Connection:
     """Set while its sink is full."""
     refused: bool = False
     """Whether an edit of it was refused, so that it is never told that all is saved."""
+    held: list[bytes] = field(default_factory=list)
+    """Updates of it of which something may still wait for a predecessor, as they came."""
+    token: bytes | None = None
+    """The last sync status that cannot be answered yet."""
+    promised: int = 0
+    """How many sync statuses of it wait for the log."""
     closed: bool = False
 
 
@@ -75,7 +84,23 @@ class Trial:
     """Of the state, as far as it changes what pycrdt makes of an update (`survey_of_emoji`)."""
     waiting: WaitingLimits
     """How much of it may have to wait."""
+    graves: frozenset[Id] = frozenset()
+    """Deleted elements of the document: what the update puts inside of them is garbage."""
     attempt: int = 1
+
+    @classmethod
+    def on(
+        cls,
+        replica: Replica,
+        connection: Connection,
+        kind: Kind,
+        update: bytes,
+        graves: frozenset[Id] = frozenset(),
+        attempt: int = 1,
+    ) -> Self:
+        """Return the trial of an update on a document as it is now."""
+        emoji = survey_of_emoji(replica.halves)
+        return cls(connection, kind, update, replica.full_state(), emoji, replica.limits, graves, attempt)
 
 
 class Tried(NamedTuple):

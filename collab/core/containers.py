@@ -18,7 +18,7 @@ from zlib import crc32
 
 from collab.core.causality import Id
 from collab.core.nesting import MAX_DEPTH
-from collab.core.placement import BETWEEN, SEVERAL, TYPED, Flaw, Spot, Stretch, Whereabouts
+from collab.core.placement import BEHIND_A_KEY, BETWEEN, BOUNDED, TYPED, Flaw, Spot, Stretch, Whereabouts
 
 UNKNOWN: Final = 0
 """The container of garbage, and of whatever was stored before containers were noted."""
@@ -135,6 +135,11 @@ class Containers:
         track = self.tracks.get(element[0])
         return UNKNOWN if track is None else track.at(element[1])
 
+    def is_no_type(self, element: Id) -> bool:
+        """Whether an element is known to be no shared type; one that is deleted may have been one."""
+        track = self.tracks.get(element[0])
+        return track is not None and track.at(element[1]) != UNKNOWN and not track.is_type(element[1])
+
     def is_behind_key(self, spot: Spot) -> bool:
         return spot[2] is not None if len(spot) == 3 else self._has_key(self.of(spot))
 
@@ -158,7 +163,7 @@ class Containers:
             track is not None
             and spot == (client, clock - 1)
             and (other is None or other == track.right)
-            and (not traits or (traits == SEVERAL and not self._has_key(track.last)))
+            and (not traits or not (traits & TYPED or self._has_key(track.last)))
         )
 
     def depth_with(self, whereabouts: Whereabouts) -> int:
@@ -175,14 +180,14 @@ class Containers:
         if whereabouts.flaw:
             return whereabouts.flaw
         for parent, (client, clock) in whereabouts.parents:
-            track = self.tracks.get(parent[0])
-            known = track is not None and track.at(parent[1]) != UNKNOWN
-            if track is not None and known and not track.is_type(parent[1]) and not dead.before(parent):
+            if self.is_no_type(parent) and not dead.before(parent):
                 why = f"stands inside of what is no shared type, {parent[0]} at clock {parent[1]}"
                 return Flaw((client, clock), f"client {client} at clock {clock} {why}")
-        for client, clock, spot, other, _ in whereabouts.stretches:
+        for client, clock, spot, other, traits in whereabouts.stretches:
             if other is not None and not self._agree(spot, other, dead):
                 return Flaw((client, clock), f"client {client} at clock {clock} {BETWEEN}")
+            if traits & BOUNDED and self.is_behind_key(spot):
+                return Flaw((client, clock), f"client {client} at clock {clock} {BEHIND_A_KEY}")
         return None
 
     def _has_key(self, container: int) -> bool:

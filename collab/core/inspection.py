@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from collab.core.causality import Emoji, Id, Struct, circle_in
-from collab.core.placement import NO_WHEREABOUTS, SEVERAL, TYPED, Placement, Spot, Whereabouts
+from collab.core.placement import BOUNDED, NO_WHEREABOUTS, SEVERAL, TYPED, Placement, Spot, Whereabouts
 from collab.core.roots import RootKind, kind_of
 from collab.core.values import DELETED, READERS, STRING, TYPE
 from collab.core.wire import MAX_CLOCK, MAX_SAFE_INTEGER, Reader
@@ -140,7 +140,7 @@ def _keystroke(update: bytes) -> Inspection | None:
             return None
     whereabouts = NO_WHEREABOUTS
     if loose or right is not None or length > 1:
-        traits = SEVERAL if length > 1 else 0
+        traits = (SEVERAL if length > 1 else 0) | (BOUNDED if right is not None else 0)
         whereabouts = Whereabouts(((client, clock, (left_client, left_clock), right, traits),))
     return Inspection(((client, clock, clock + length),), needs, cuts=cuts, whereabouts=whereabouts, loose=loose)
 
@@ -257,6 +257,7 @@ class Parser(Reader):
         content = info & 0x1F
         refs: list[Id] = []
         right: Id | None = None
+        traits = 0
         spot: Spot
         if info & (_HAS_LEFT | _HAS_RIGHT):
             if info & _HAS_LEFT:
@@ -267,6 +268,7 @@ class Parser(Reader):
             if info & _HAS_RIGHT:
                 refs.append((self.var_uint(), self.var_uint()))
                 self.cuts.append(refs[-1])
+                traits = BOUNDED
             spot = refs[0]
             if len(refs) > 1:
                 right = refs[1]
@@ -295,7 +297,7 @@ class Parser(Reader):
             if read_content is None:
                 self._refuse(f"content of kind {content}")
             length = read_content(self)
-        traits = TYPED if content == TYPE else SEVERAL if length > 1 and content != DELETED else 0
+        traits |= TYPED if content == TYPE else SEVERAL if length > 1 and content != DELETED else 0
         self.placement.put(client, clock, spot, right, traits)
         return tuple(refs), length
 

@@ -19,12 +19,11 @@ from typing import Final
 from collab.core.causality import Id
 from collab.core.containers import Containers
 from collab.core.deletions import DeleteSet
-from collab.core.document import Document
 from collab.core.inspection import GC, SKIP, Inspection, Parser, Run
 from collab.core.nesting import check_depth
 from collab.core.placement import SEVERAL, Flaw
 from collab.core.values import DELETED
-from collab.core.wire import MAX_CLOCK
+from collab.core.wire import MAX_CLOCK, StateVector
 from collab.errors import MalformedError
 
 _CONTENT: Final = 0x1F
@@ -57,18 +56,29 @@ class Layout:
                 self.whole.add(*run)
             self.containers.add(whereabouts)
 
-    def goes_on(self, inspection: Inspection) -> bool:
-        """Whether an update surely has no flaw: a client goes on where it stopped, between the same neighbours."""
+    def goes_on(self, inspection: Inspection, known: StateVector) -> bool:
+        """Whether an update is typing: one client goes on where it stopped, beside what is known.
+
+        Such a one lacks nothing and has no flaw.
+        """
+        if inspection.deletes or inspection.halves or len(inspection.runs) != 1:
+            return False
         stretches = inspection.whereabouts.stretches
-        return not self.whole and (not stretches or self.containers.goes_on(stretches))
+        if (stretches or inspection.cuts) and (self.whole or (stretches and not self.containers.goes_on(stretches))):
+            return False
+        client, start, _ = inspection.runs[0]
+        if start != known.get(client, 0):
+            return False
+        for other, clock in inspection.needs:  # noqa: SIM110 - a generator costs more than the rest of this
+            if clock >= known.get(other, 0):
+                return False
+        return True
 
     def check_depth(self, inspection: Inspection) -> None:
         """Raise TooLargeError if an update nests shared types too deep."""
         check_depth(self.containers.depth_with(inspection.whereabouts))
 
-    def check(
-        self, update: bytes, inspection: Inspection, document: Document, deletions: Callable[[], DeleteSet]
-    ) -> None:
+    def check(self, update: bytes, inspection: Inspection, deletions: Callable[[], DeleteSet]) -> None:
         """Make sure that an update that may be integrated says the same to all readers.
 
         What is deleted is asked for only if it matters. What integrating something has deleted since it was last
@@ -76,11 +86,21 @@ class Layout:
 
         Raises:
             FlawedError: it does not.
-            BrokenReplicaError: pycrdt failed.
         """
         if inspection.whereabouts.stretches or self.whole:
-            check_flaw(self.containers.flaw_in(inspection.whereabouts, _Dead(inspection, document, deletions)))
+            check_flaw(self.containers.flaw_in(inspection.whereabouts, _Dead(inspection, deletions)))
             self._check_cuts(inspection, self._wholes(update, inspection))
+
+    def graves(self, inspection: Inspection, deletions: Callable[[], DeleteSet] | None) -> set[Id]:
+        """Return the deleted elements that are no shared types and that an update puts something inside of (R25).
+
+        Without `deletions` any that are no shared types: whoever let that in knew that they are deleted.
+        """
+        return {
+            parent
+            for parent, _ in inspection.whereabouts.parents
+            if self.containers.is_no_type(parent) and (deletions is None or deletions().covers(*parent, parent[1] + 1))
+        }
 
     def _wholes(self, update: bytes, inspection: Inspection) -> list[Run]:
         """Return where the structs of an update must not be cut that it puts behind keys, not deleted."""
@@ -127,11 +147,10 @@ def check_flaw(flaw: Flaw | None) -> None:
 class _Dead:
     """Tells which elements are deleted; works it out once somebody asks."""
 
-    __slots__ = ("_arriving", "_deletions", "_document", "_inspection", "_soon")
+    __slots__ = ("_arriving", "_deletions", "_inspection", "_soon")
 
-    def __init__(self, inspection: Inspection, document: Document, deletions: Callable[[], DeleteSet]) -> None:
+    def __init__(self, inspection: Inspection, deletions: Callable[[], DeleteSet]) -> None:
         self._inspection = inspection
-        self._document = document
         self._deletions = deletions
         self._arriving: DeleteSet | None = None
         self._soon: DeleteSet | None = None
@@ -139,8 +158,6 @@ class _Dead:
     def before(self, element: Id) -> bool:
         """Whether an element is deleted already, or arrives so."""
         if self._deletions().covers(*element, element[1] + 1):
-            # Once the transaction has ended there is nothing in it any more, and pycrdt takes it for a type.
-            self._document.commit()
             return True
         if self._arriving is None:
             self._arriving = _set_of(self._inspection.dead)

@@ -6,7 +6,7 @@ Not for: integrating them (`replica`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Self
+from typing import Final
 
 from pycrdt import get_update, merge_updates
 
@@ -27,13 +27,6 @@ class BrokenReplicaError(CollabError):
 
     culprit: bytes | None = None
     """The update, as it came, if it is known which one it was."""
-
-    @classmethod
-    def because_of(cls, culprit: bytes, reason: CollabError) -> Self:
-        """Return the error for an update that is left out of its document before pycrdt has it."""
-        error = cls(str(reason))
-        error.culprit = culprit
-        return error
 
 
 def merge(updates: Iterable[bytes]) -> bytes:

@@ -26,10 +26,12 @@ TYPED: Final = 1
 """The only element of a stretch that stands there is a shared type."""
 SEVERAL: Final = 2
 """Among them is a struct of several elements that is not deleted, and they may stand behind a key."""
+BOUNDED: Final = 4
+"""Among them is an element with a right neighbour."""
 
 Stretch = tuple[int, int, Spot, Spot | None, int]
 """From (client id, clock) on, up to the next stretch of that client: where they stand; where the right
-neighbour of the first of them does, if that may be elsewhere; what they are like (TYPED, SEVERAL). What
+neighbour of the first of them does, if that may be elsewhere; what they are like (TYPED, SEVERAL, BOUNDED). What
 follows a shared type stands inside of it, unless there is another stretch. Not a NamedTuple: thousands come
 out of another process, and one takes it seven times as long."""
 
@@ -55,6 +57,7 @@ class Whereabouts(NamedTuple):
 
 
 BETWEEN: Final = "stands between neighbours in different places"
+BEHIND_A_KEY: Final = "stands behind a key, and in front of something"
 NO_WHEREABOUTS: Final = Whereabouts()
 _NOT_HERE: Final = -1
 _Run = tuple[int, int, int]
@@ -149,6 +152,8 @@ class _Resolution:
             if traits & TYPED and (anchor not in self._depths or levels >= self._depths[anchor][0]):
                 self._depths[anchor] = levels + 1, (client, clock)
             other = None if right is None else self._other(client, clock, here, right, spots)
+            if traits & BOUNDED and len(here) == 3 and here[2] is not None:
+                self._object(client, clock, BEHIND_A_KEY)
             if behind is not None:
                 if other is None and not traits & TYPED and spot == (client, clock - 1, None):
                     behind = None
@@ -161,7 +166,7 @@ class _Resolution:
                     merged.append((client, clock, here, other, traits))
                 elif traits & ~last[4]:
                     merged[-1] = (*last[:4], last[4] | traits)
-            behind = (client, clock + 1, here, None, traits & ~TYPED) if traits & TYPED else None
+            behind = (client, clock + 1, here, None, 0) if traits & TYPED else None
         if behind is not None:
             merged.append(behind)
         depths = tuple((anchor, *deepest) for anchor, deepest in self._depths.items())

@@ -11,25 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from hashlib import sha256
-from typing import Self
+from typing import NamedTuple, Self
 
+from collab.core.burial import bury
+from collab.core.causality import Id
 from collab.core.deletions import DeleteSet
 from collab.core.document import COMMIT_AFTER, Document
 from collab.core.expense import SMALLEST_STRUCT_BYTES, STEPS_AT_A_STRETCH, steps_to_load, weight_of_deletions
 from collab.core.inspection import Inspection, Run, read
-from collab.core.layout import FlawedError, check_flaw
+from collab.core.layout import check_flaw
 from collab.core.merging import KEYSTROKE_BYTES, BrokenReplicaError, batches, merge, without
-from collab.core.partition import cut, first_missing, split
+from collab.core.partition import cut, first_missing, news_of, repeats
 from collab.core.surrogates import check_halves, tear
 from collab.core.survey import recall, survey
-from collab.core.waiting import Parts, WaitingLimits, WaitingList, WaitingUpdate, culprit_in
+from collab.core.waiting import MOST_FLAWED, LeftOut, Parts, WaitingLimits, WaitingList, WaitingUpdate, culprit_in
 from collab.core.wire import (
     EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     decode_state_vector,
     encode_state_vector,
 )
-from collab.errors import MalformedError
+from collab.errors import MalformedError, UnavailableError
 
 
 class Verdict(Enum):
@@ -38,6 +40,14 @@ class Verdict(Enum):
     KNOWN = "it brings nothing new"
     INTEGRATED = "all of it is in the document now"
     WAITING = "some of it waits for a predecessor"
+
+
+class Integrated(NamedTuple):
+    """What was handed to pycrdt at once."""
+
+    update: bytes
+    runs: Sequence[Run]
+    """The clocks that it brought."""
 
 
 class Replica:
@@ -55,11 +65,10 @@ class Replica:
         """Counts the updates integrated."""
         self.failure: BrokenReplicaError | None = None
         """Set when what had waited broke pycrdt: this replica must be thrown away and loaded again."""
-        self._believes = False
-        """Whether what comes is part of a snapshot: whatever it says is what the document is."""
+        self._left_out: list[LeftOut] = []
         self._deleted: DeleteSet | None = None
         self._waiting = WaitingList()
-        self._integrated: list[bytes] = []
+        self._integrated: list[Integrated] = []
         self._state_vector: bytes | None = None
         self._full_state: bytes | None = None
 
@@ -96,14 +105,10 @@ class Replica:
             if any(snapshot != full_state and not self.knows(read(snapshot)) for snapshot in snapshots):
                 raise BrokenReplicaError("a snapshot that refers to what is not in it")
 
-    def take_pieces(self, pieces: Sequence[bytes]) -> Iterator[None]:
-        """Begin with a complete state that comes in pieces (`in_pieces`), as `take_rows`; it is not inspected again."""
-        self._believes = True
-        yield from self.take_rows(pieces)
-        self._believes = False
-
     def take_rows(self, updates: Sequence[bytes], *, one_by_one: bool = False) -> Iterator[None]:
-        """Take in the updates of a log, in any order; others may have a turn whenever this yields.
+        """Take in the updates of a log, or the pieces of a snapshot (`in_pieces`), in any order (R26).
+
+        Others may have a turn whenever this yields.
 
         Raises:
             MalformedError: one of them cannot be read.
@@ -113,14 +118,12 @@ class Replica:
         for some in batches(updates, COMMIT_AFTER * KEYSTROKE_BYTES):
             done = not one_by_one and self._take_at_once(some)
             for update in () if done else some:
+                inspection = read(update)
+                steps += steps_to_load(inspection, self.structs, self.size_bytes)
                 try:
-                    inspection = read(update)
-                    steps += steps_to_load(inspection, self.structs, self.size_bytes)
                     self._take(update, inspection)
                     if one_by_one or steps > STEPS_AT_A_STRETCH:
                         self.commit()
-                except FlawedError:
-                    continue  # it waited when it came, and was left out as soon as this was known (R24)
                 except BrokenReplicaError as error:
                     error.culprit = error.culprit or update
                     raise
@@ -139,7 +142,7 @@ class Replica:
             BrokenReplicaError: this replica must be thrown away and loaded again.
         """
         try:
-            if self._goes_on(inspection):
+            if self._layout.goes_on(inspection, self.state):
                 self._integrate(update, inspection)
                 if self._waiting:
                     self._release()
@@ -157,28 +160,26 @@ class Replica:
         return not self._brings_news(inspection)
 
     def trim(self, update: bytes, inspection: Inspection) -> tuple[bytes, Inspection]:
-        """Return an update without what is known of it: nobody looks at what such a copy says.
+        """Return an update as it may be logged and sent, once it is let in.
 
-        What it says may not be what the document says, and whoever merges the two may take the wrong one.
+        Without what is known of it (R21): nobody looks at what such a copy says, which may not be what the document
+        says, and whoever merges the two may take the wrong one. And with what is garbage for every Yjs as such (R25).
 
         Raises:
             MalformedError: it cannot be trimmed.
         """
-        if not self.repeats(inspection):
-            return update, inspection
-        if self.knows(inspection):
-            return EMPTY_UPDATE, read(EMPTY_UPDATE)
-        check_halves(inspection, self.state)
-        trimmed = without(update, self.state_vector())
-        return trimmed, read(trimmed)
+        if repeats(inspection, self.state):
+            if self.knows(inspection):
+                return EMPTY_UPDATE, read(EMPTY_UPDATE)
+            check_halves(inspection, self.state)
+            update = without(update, self.state_vector())
+            inspection = read(update)
+        graves = self.graves(inspection)
+        return bury(update, graves, self.state) if graves else (update, inspection)
 
-    def repeats(self, inspection: Inspection) -> bool:
-        """Whether an update says again what is known."""
-        state = self.state
-        for client, start, _ in inspection.runs:  # noqa: SIM110 - for each keystroke; any() takes twice as long
-            if start < state.get(client, 0):
-                return True
-        return False
+    def graves(self, inspection: Inspection) -> set[Id]:
+        """Return the deleted elements inside of which an update has nothing but garbage (R25)."""
+        return self._layout.graves(inspection, self._deletions) if inspection.whereabouts.parents else set()
 
     def parts(self, update: bytes, inspection: Inspection) -> Parts | None:
         """Return an update in two parts if something of it has to wait, but not too much (R3, R12)."""
@@ -191,7 +192,7 @@ class Replica:
         deleted = self._deletions()
         return [run for run in inspection.deletes if not deleted.covers(*run)]
 
-    def take_integrated(self) -> list[bytes]:
+    def take_integrated(self) -> list[Integrated]:
         """Return what was integrated since this was last asked, in that order."""
         integrated, self._integrated = self._integrated, []
         return integrated
@@ -200,6 +201,15 @@ class Replica:
     def waiting(self) -> int:
         """How many updates wait for a predecessor."""
         return len(self._waiting)
+
+    def awaits(self, update: bytes) -> bool:
+        """Whether something still waits of an update that came as this."""
+        return self._waiting.has(update)
+
+    def take_left_out(self) -> list[LeftOut]:
+        """Return what waited and was left out since this was last asked (R24)."""
+        left_out, self._left_out = self._left_out, []
+        return left_out
 
     def state_vector(self) -> bytes:
         """Return `state`, encoded (v1)."""
@@ -241,21 +251,6 @@ class Replica:
         """
         self._document.commit()
 
-    def _goes_on(self, inspection: Inspection) -> bool:
-        """Whether an update is typing: one client goes on where it stopped, beside what is here."""
-        if inspection.deletes or inspection.halves or len(inspection.runs) != 1:
-            return False
-        if (inspection.whereabouts.stretches or inspection.cuts) and not self._layout.goes_on(inspection):
-            return False
-        state = self.state
-        client, start, _ = inspection.runs[0]
-        if start != state.get(client, 0):
-            return False
-        for other, clock in inspection.needs:  # noqa: SIM110 - a generator costs more than the rest of this
-            if clock >= state.get(other, 0):
-                return False
-        return True
-
     def _take(
         self,
         update: bytes,
@@ -269,7 +264,7 @@ class Replica:
             check_halves(inspection, self.state)
             check_flaw(inspection.whereabouts.flaw)
         if first_missing(inspection, self.state) is None:
-            self._bring_in(update, inspection, limits)
+            self._bring_in(update, inspection, limits, judge=limits is not None)
             if self._waiting:
                 self._release()
             return Verdict.INTEGRATED
@@ -286,31 +281,20 @@ class Replica:
         return Verdict.WAITING
 
     def _take_at_once(self, updates: Sequence[bytes]) -> bool:
-        """Integrate the merge of updates; False, and nothing done, if it cannot be had, waits, or may take long."""
+        """Integrate the merge of updates; False, and nothing done, unless it can be had, at once and quickly."""
         try:
             merged = merge(updates)
             inspection = read(merged)
         except (BrokenReplicaError, MalformedError):
             return False  # one of them cannot be read: which one, reading them one by one tells
         steps = steps_to_load(inspection, self.structs, self.size_bytes)
-        if steps > STEPS_AT_A_STRETCH or first_missing(inspection, self.state) is not None:
+        flawed = inspection.whereabouts.flaw is not None  # as what stands inside of a letter that comes with it
+        if flawed or steps > STEPS_AT_A_STRETCH or first_missing(inspection, self.state) is not None:
             return False
-        try:
-            self._bring_in(merged, inspection)
-        except FlawedError:
-            return False
+        self._bring_in(merged, inspection, judge=False)
+        if self._waiting:
+            self._release()
         return True
-
-    def _news_of(self, update: bytes, inspection: Inspection) -> tuple[bytes, Inspection]:
-        """Return an update without what is known: what it says of that is not believed (R21)."""
-        if not self.repeats(inspection):
-            return update, inspection
-        ready, _ = split(update, self.state)
-        inspection = read(ready)
-        if self.repeats(inspection):  # a struct that is known in part
-            ready = without(ready, self.state_vector())
-            inspection = read(ready)
-        return ready, inspection
 
     def _brings_news(self, inspection: Inspection) -> bool:
         state = self.state
@@ -322,11 +306,19 @@ class Replica:
         deleted = self._deletions()
         return not all(deleted.covers(*run) for run in inspection.deletes)
 
-    def _bring_in(self, update: bytes, inspection: Inspection, limits: WaitingLimits | None = None) -> None:
-        """Integrate what is news of an update whose dependencies are here, and take note of where it stands."""
-        update, inspection = self._news_of(update, inspection)
-        if not self._believes:
-            self._layout.check(update, inspection, self._document, self._deletions)
+    def _bring_in(
+        self, update: bytes, inspection: Inspection, limits: WaitingLimits | None = None, *, judge: bool
+    ) -> None:
+        """Integrate what is news of an update whose dependencies are here, and take note of where it stands.
+
+        What was let in before is not judged again: whatever it says is what the document is (R26).
+        """
+        if repeats(inspection, self.state):
+            update, inspection = news_of(update, self.state)
+        if judge:
+            self._layout.check(update, inspection, self._deletions)
+        if graves := self._layout.graves(inspection, None):
+            update, inspection = bury(update, graves, self.state)
         if limits and inspection.types:
             self._layout.check_depth(inspection)
         self._layout.add(update, inspection)
@@ -349,7 +341,7 @@ class Replica:
             self._document.weigh(weight_of_deletions(inspection, self.structs, self.size_bytes))
         self.structs += inspection.structs
         self.size_bytes += len(update)
-        self._integrated.append(update)
+        self._integrated.append(Integrated(update, inspection.runs))
 
     def _apply_with_emoji(self, update: bytes, inspection: Inspection) -> None:
         """Apply an update; of emoji that it cuts in two make what Yjs makes of them, here and in itself."""
@@ -374,24 +366,30 @@ class Replica:
         for group in self._waiting.due(self.state):
             self._let_in(group)
 
-    def _let_in(self, group: Sequence[WaitingUpdate]) -> None:
-        """Integrate what can be of some updates, all at once, unless the only one is flawed (R24)."""
-        parts = cut([waiting.update for waiting in group], self.state)
-        try:
-            ready = merge(part.ready for part in parts if part.ready != EMPTY_UPDATE)
-            if not self.knows(inspection := read(ready)):
-                self._bring_in(ready, inspection)
-        except FlawedError as error:
-            if len(group) == 1:
-                return
-            # All of them may be; which are takes long to find out, so another process does (R22).
-            raise BrokenReplicaError.because_of(culprit_in(group, error.element), error) from error
-        except BrokenReplicaError as error:
-            error.culprit = culprit_in(group)
-            raise
+    def _let_in(self, group: list[WaitingUpdate]) -> None:
+        """Integrate what can be of some updates, all at once, but for those that are flawed (R24)."""
+        for _ in range(MOST_FLAWED):
+            parts = cut([waiting.update for waiting in group], self.state)
+            try:
+                ready = merge(part.ready for part in parts if part.ready != EMPTY_UPDATE)
+                if not self.knows(inspection := read(ready)):
+                    self._bring_in(ready, inspection, judge=not all(waiting.stored for waiting in group))
+            except MalformedError as error:
+                culprit = culprit_in(group, self.state, error)
+                self._left_out.append(LeftOut(culprit.whole, error))
+                group.remove(culprit)
+            except BrokenReplicaError as error:
+                error.culprit = culprit_in(group, self.state, error).whole
+                raise
+            else:
+                break
+        else:
+            again = UnavailableError("too much of what waited was bad; send what you have again")
+            self._left_out += [LeftOut(waiting.whole, again) for waiting in group]
+            return
         for waiting, part in zip(group, parts, strict=True):
             if part.rest != EMPTY_UPDATE:
-                self._waiting.add(WaitingUpdate.rest_of(part, waiting.whole))
+                self._waiting.add(waiting.less(part))
 
     def _deletions(self, *, fresh: bool = False) -> DeleteSet:
         """Return what is deleted; `fresh` also has what only integration deleted, such as an overwritten key."""

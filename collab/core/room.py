@@ -9,9 +9,8 @@ sockets (`transport`), bytes of a protocol (`dialects`). All is synchronous. Rul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 
 from collab.core.audience import Audience, tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
@@ -20,11 +19,12 @@ from collab.core.deferred import Deferred
 from collab.core.expense import is_dear
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
-from collab.core.ports import DocumentId, Entry, Journal, Uplink
+from collab.core.partition import repeats
+from collab.core.ports import DocumentId, Journal, Uplink
+from collab.core.receipts import Receipts
 from collab.core.replica import Replica, Verdict
-from collab.core.survey import survey_of_emoji
-from collab.core.turn import NOBODY, Turn, merged
-from collab.core.waiting import Parts
+from collab.core.turn import Turn, merged
+from collab.core.waiting import LeftOut, Parts
 from collab.core.wire import Kind, decode_state_vector
 from collab.errors import (
     CollabError,
@@ -65,11 +65,13 @@ class Room:
         self._wake = wake
         self._audience = Audience()
         self._awareness: Awareness[Connection] = Awareness(lambda one, other: one.principal == other.principal)
+        self._receipts = Receipts(document, journal, self._awaits, self._reads)
         self._turn = Turn()
         self._awake = False
         self._broken = False
         self._deferred = Deferred(self.limits.deferred_bytes)
-        self._clients_seen: set[int] = set()
+        self._authors: dict[int, str] = {}
+        """Who brought each client id first, since the room was opened."""
         self._everybody_heard_at: float | None = None
         self._quiet = True
 
@@ -142,7 +144,7 @@ class Room:
     def resume(self, trial: Trial, outcome: Tried | CollabError) -> Trial | None:
         """Take the update of a trial that went well; close its sender if it did not.
 
-        Another Trial is for an update of which something came from elsewhere meanwhile.
+        Another Trial is for an update of which something came from elsewhere meanwhile, or must be garbage.
         """
         connection = trial.connection
         if connection.closed:
@@ -152,8 +154,12 @@ class Room:
                 raise outcome
             if self._broken:
                 raise UnavailableError("the document is being read again")
-            if self._replica.repeats(outcome.inspection) and not self._replica.knows(outcome.inspection):
-                return self._trial(connection, trial.kind, trial.update, trial.attempt + 1)
+            graves = trial.graves | self._replica.graves(outcome.inspection)
+            repeated = repeats(outcome.inspection, self._replica.state) and not self._replica.knows(outcome.inspection)
+            if repeated or graves != trial.graves:
+                if trial.attempt == self.limits.trial.attempts:
+                    raise UnavailableError("the document changes faster than the update can be tried")
+                return Trial.on(self._replica, connection, trial.kind, trial.update, graves, trial.attempt + 1)
             # In a turn of its own: merging something this large with others takes long.
             self.settle()
             self._take(connection, trial.kind, *outcome)
@@ -170,28 +176,23 @@ class Room:
         try:
             self._replica.admit(update, inspection)
             integrated = self._replica.take_integrated()
-            released = merged([each for each in integrated if each != update])
-            self._journal.append(self.document, [Entry(each, NOBODY) for each in released], ())
-            self._spread(integrated, None)
+            released = [each for each in integrated if each.update != update]
+            self._journal.append(self.document, Turn().rows(released, self._authors), ())
+            self._spread([each.update for each in integrated], None)
         except BrokenReplicaError as error:
             self._break(error, None)
 
     def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Trial | None:
         if len(update) > self.limits.trial.update_bytes:
-            return self._trial(connection, kind, update)
+            return Trial.on(self._replica, connection, kind, update)
         inspection = read(update)
         typing = inspection.structs == 1 and not inspection.cuts and not inspection.deletes
         if not typing and is_dear(inspection, self._replica, self.limits.trial):
-            return self._trial(connection, kind, update)
+            return Trial.on(self._replica, connection, kind, update)
+        if connection.access is Access.EDIT:
+            update, inspection = self._replica.trim(update, inspection)
         self._take(connection, kind, update, inspection)
         return None
-
-    def _trial(self, connection: Connection, kind: Kind, update: bytes, attempt: int = 1) -> Trial:
-        if attempt > self.limits.trial.attempts:
-            raise UnavailableError("the document changes faster than the update can be tried")
-        replica = self._replica
-        emoji = survey_of_emoji(replica.halves)
-        return Trial(connection, kind, update, replica.full_state(), emoji, replica.limits, attempt)
 
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
@@ -206,22 +207,29 @@ class Room:
                 raise ForeignClientError(client)
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
-        update, inspection = self._replica.trim(update, inspection)
         verdict = self._replica.admit(update, inspection, parts)
         if verdict is Verdict.KNOWN:
             return
         for client, _, _ in inspection.runs:
-            if client not in self._clients_seen:
-                self._clients_seen.add(client)
+            if client not in self._authors:
+                self._authors[client] = connection.principal
                 self._turn.met(connection, client)
         if verdict is Verdict.INTEGRATED:
             self._turn.integrated(connection, update)
         else:
-            self._turn.waits(connection, update)
+            self._turn.waits(connection)
+            connection.held.append(update)
             self._ask(connection)
         self._rouse()
+        self._leave_out(self._replica.take_left_out())
         if self._replica.failure is not None:
             self._break(self._replica.failure, None)
+
+    def _leave_out(self, left_out: Sequence[LeftOut]) -> None:
+        """Refuse what had waited to whoever sent it, as if it had come now (R24)."""
+        for whole, error in left_out:
+            for connection in [each for each in self.connections if whole in each.held]:
+                self.close(connection, error)
 
     def _receive_state_vector(self, connection: Connection, state_vector: bytes) -> None:
         decode_state_vector(state_vector, len(self._replica.state) + self.limits.unknown_clients)
@@ -240,13 +248,7 @@ class Room:
             raise TooLargeError("the token of a sync status", len(token), self.limits.token_bytes)
         if not connection.refused:  # else something that it sent never will be on any disk
             self.settle()
-            self._journal.append(self.document, (), (partial(self._saved, connection, token),))
-
-    def _saved(self, connection: Connection, token: bytes) -> None:
-        if not connection.closed and self._reads(connection):
-            connection.sink.write(connection.dialect.sync_status(token))
-        elif connection.behind is not None:
-            connection.behind.owed_status = token
+            self._receipts.ask(connection, token)
 
     def _tell_everyone(self, connection: Connection) -> None:
         everyone = self._awareness.everyone()
@@ -260,6 +262,9 @@ class Room:
         connection.refused = True
         if self._reads(connection):
             connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
+
+    def _awaits(self, update: bytes) -> bool:
+        return self._replica.awaits(update)
 
     def _reads(self, connection: Connection) -> bool:
         """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""
@@ -284,13 +289,17 @@ class Room:
         self._audience.fall_behind(self._replica, self.now)
 
     def _settle_updates(self) -> None:
-        turn, self._turn = self._turn, Turn()
+        turn, self._turn = self._turn, self._turn.next()
         self._quiet = False
         integrated = self._replica.take_integrated()
-        rows = turn.rows(integrated)
-        self._journal.append(self.document, rows, ())
         plain = turn.plain(integrated)
-        self._spread([row.data for row in rows] if plain else integrated, turn.sole_author if plain else None)
+        rows = turn.rows(integrated, self._authors)
+        self._journal.append(self.document, rows, ())
+        news = [row.data for row in rows] if plain else [each.update for each in integrated]
+        self._spread(news, turn.sole_author if plain else None)
+        if not plain:
+            for connection in self.connections:
+                self._receipts.go_on(connection)
 
     def _spread(self, updates: list[bytes], author: Connection | None) -> None:
         for update in merged(updates):
@@ -360,6 +369,10 @@ class Room:
         """Go on with the document as the log has it, once everything appended is in it (R13)."""
         self._replica = replica
         self._broken = False
+        # What waited is in no log. Its senders bring it again, with what it waited for.
+        again = UnavailableError("the document was read again; send what you have again")
+        for connection in [connection for connection in self.connections if connection.held]:
+            self.close(connection, again)
         for connection in self.connections:
             if connection.behind is not None:
                 # The broken replica counted versions of its own.

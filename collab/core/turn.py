@@ -5,26 +5,27 @@ Not for: sending it anywhere (`room`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from collab.core.connection import Connection
+from collab.core.inspection import Run
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.ports import Entry
+from collab.core.replica import Integrated
 
 NOBODY: Final = ""
-"""The author of rows that were made of other rows, as snapshots are."""
+"""The author of rows that were made of other rows, as snapshots are, or of updates of several authors."""
 
 
 class Turn:
-    """Updates by author, those that wait, and the connections that sent them. Owned by a room."""
+    """Updates by author, and the connections that sent them. Owned by a room."""
 
-    __slots__ = ("_clients", "_sources", "_updates", "_waiting")
+    __slots__ = ("_claims", "_sources", "_updates")
 
-    def __init__(self) -> None:
+    def __init__(self, claims: dict[str, list[int]] | None = None) -> None:
         self._updates: dict[str, list[bytes]] = {}
-        self._waiting: list[Entry] = []
-        self._clients: dict[str, list[int]] = {}
+        self._claims = {} if claims is None else claims
         self._sources: set[Connection] = set()
 
     def __bool__(self) -> bool:
@@ -39,42 +40,50 @@ class Turn:
             updates.append(update)
         self._sources.add(connection)
 
-    def waits(self, connection: Connection, update: bytes) -> None:
-        """Take note of an update of which something waits."""
-        self._waiting.append(Entry(update, connection.principal))
+    def waits(self, connection: Connection) -> None:
+        """Take note that something waits of an update; what of it does not is integrated."""
         self._sources.add(connection)
 
     def met(self, connection: Connection, client: int) -> None:
         """Take note of a client id that the room has not met before."""
-        self._clients.setdefault(connection.principal, []).append(client)
+        self._claims.setdefault(connection.principal, []).append(client)
 
-    def rows(self, integrated: Sequence[bytes]) -> list[Entry]:
-        """Return what the log shall keep of a turn in which all this was integrated.
+    def next(self) -> Turn:
+        """Return the turn that follows; what nobody has had a row for yet goes over into it."""
+        return Turn(self._claims)
 
-        One row for each author, and one for each update that waits (C1). What was integrated of one that
-        waits, or had waited, gets a row of nobody's beside: what is left of it may turn out to be bad, and then its
-        own row is left out when the document is read (R6, R22).
+    def rows(self, integrated: Sequence[Integrated], authors: Mapping[int, str]) -> list[Entry]:
+        """Return what the log shall keep of a turn in which all this was integrated: one row for each author (R4).
+
+        Of what came in parts, or had waited, the authors are those who brought its client ids first.
         """
+        by_author = self._updates
+        if not self.plain(integrated):
+            whole = {update for updates in self._updates.values() for update in updates}
+            for update, runs in integrated:
+                if update not in whole:
+                    by_author.setdefault(_author_of(runs, authors), []).append(update)
         rows: list[Entry] = []
-        for author, updates in self._updates.items():
-            clients = tuple(self._clients.get(author, ()))
+        for author, updates in by_author.items():
+            clients = tuple(self._claims.pop(author, ()))
             for update in merged(updates):
                 rows.append(Entry(update, author, clients))
                 clients = ()
-        if not self.plain(integrated):
-            whole = {update for updates in self._updates.values() for update in updates}
-            parts = [update for update in integrated if update not in whole]
-            rows += [Entry(update, NOBODY) for update in merged(parts)]
-        return rows + self._waiting
+        return rows
 
-    def plain(self, integrated: Sequence[bytes]) -> bool:
-        """Whether the rows say just what was integrated: nothing waits, and nothing was released."""
-        return not self._waiting and len(integrated) == sum(map(len, self._updates.values()))
+    def plain(self, integrated: Sequence[Integrated]) -> bool:
+        """Whether what was integrated is what came, as it came: nothing in parts, and nothing that had waited."""
+        return len(integrated) == sum(map(len, self._updates.values()))
 
     @property
     def sole_author(self) -> Connection | None:
         """The one connection that everything came from, if it is one."""
         return next(iter(self._sources)) if len(self._sources) == 1 else None
+
+
+def _author_of(runs: Iterable[Run], authors: Mapping[int, str]) -> str:
+    found = {authors.get(client, NOBODY) for client, _, _ in runs}
+    return found.pop() if len(found) == 1 else NOBODY
 
 
 def merged(updates: list[bytes]) -> list[bytes]:

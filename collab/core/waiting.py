@@ -6,21 +6,26 @@ Not for: telling what an update lacks (`partition`), or taking it in (`replica`)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from collab.core.causality import Id
 from collab.core.containers import Containers
 from collab.core.expense import places_in, steps_for
 from collab.core.inspection import Inspection, read
+from collab.core.layout import FlawedError
 from collab.core.nesting import check_depth
-from collab.core.partition import Cut, cut
+from collab.core.partition import Cut, cut, repeats
 from collab.core.wire import StateVector
-from collab.errors import TooLargeError
+from collab.errors import CollabError, TooLargeError
 
 MAX_RELEASED: Final = 2_000
 """Structs that are let in update by update. More are read again and again by updates that wait for each
 other all along: two of 16 KB took 20 s, one struct at a time."""
+
+MOST_FLAWED: Final = 4
+"""Updates that are left out of some that are let in together before all are: each costs reading them once more, 40 ms
+for as many structs as may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +53,26 @@ class WaitingUpdate:
     missing: frozenset[Id]
     """When any of it is there, more of the update can be integrated."""
     whole: bytes
-    """As it came, and as it stands in the log."""
+    """As it came."""
+    stored: bool = False
+    """Whether it is in the log: it was let in once, and what it waits for was lost."""
 
-    @classmethod
-    def rest_of(cls, parts: Cut, whole: bytes) -> WaitingUpdate:
-        """Return what is left of an update, of which some has waited already."""
-        return cls(parts.rest, read(parts.rest), parts.missing, whole)
+    def less(self, parts: Cut) -> WaitingUpdate:
+        """Return what is left of it behind its ready part."""
+        return replace(self, update=parts.rest, inspection=read(parts.rest), missing=parts.missing)
 
     def is_due(self, state: StateVector) -> bool:
         """Whether more of it can be integrated now."""
         return any(state.get(client, 0) > clock for client, clock in self.missing)
+
+
+class LeftOut(NamedTuple):
+    """What waited, and may not be let in now that it could be."""
+
+    whole: bytes
+    """The update, as it came."""
+    error: CollabError
+    """What speaks against it."""
 
 
 class Parts(NamedTuple):
@@ -84,6 +99,10 @@ class WaitingList:
     def __contains__(self, update: bytes) -> bool:
         return any(waiting.update == update for waiting in self._updates)
 
+    def has(self, whole: bytes) -> bool:
+        """Whether something still waits of what came as `whole`."""
+        return any(waiting.whole == whole for waiting in self._updates)
+
     def add(self, waiting: WaitingUpdate) -> None:
         self._updates.append(waiting)
 
@@ -103,7 +122,7 @@ class WaitingList:
             yield from ([waiting] for waiting in due)
 
     def cut(self, update: bytes, inspection: Inspection, known: StateVector, limits: WaitingLimits | None) -> Parts:
-        """Cut an update in two.
+        """Cut an update in two. One without limits is stored.
 
         Raises:
             TooLargeError: so much of it has to wait that there is no room for it, as is sure before it is cut (R12).
@@ -114,7 +133,8 @@ class WaitingList:
             # In front of each run may be a gap, which counts as a struct.
             self._check_structs(inspection.structs - perhaps_ready - len(runs), limits)
         (parts,) = cut([update], known)
-        return Parts(parts.ready, read(parts.ready), WaitingUpdate.rest_of(parts, update))
+        rest = WaitingUpdate(parts.rest, read(parts.rest), parts.missing, update, stored=limits is None)
+        return Parts(parts.ready, read(parts.ready), rest)
 
     def _check_structs(self, structs: int, limits: WaitingLimits) -> None:
         structs += sum(w.inspection.structs for w in self._updates)
@@ -141,18 +161,20 @@ class WaitingList:
         steps = sum(steps_for(w.inspection, w.inspection.deletes, structs, document_bytes + size) for w in waiting)
         if steps > limits.steps:
             raise TooLargeError("what waits for its predecessors", steps, limits.steps, "steps")
-        # Checked now, since nobody is left to refuse it to when it is let in, or loaded from the log.
+        # Checked now, while there is somebody to refuse it to: it is let in together with others, or read from the log.
         if newcomer.inspection.types:
             check_depth(depth + sum(Containers().depth_with(w.inspection.whereabouts) for w in waiting))
 
 
-def culprit_in(group: Sequence[WaitingUpdate], element: Id | None = None) -> bytes:
-    """Return which of some updates that are let in together is to blame, as it came.
+def culprit_in(group: Sequence[WaitingUpdate], known: StateVector, error: CollabError) -> WaitingUpdate:
+    """Return which of updates that are let in together is to blame: that which brings what is flawed.
 
-    That which brings `element`; else the largest.
+    Else one that says again what is known, which may cut what must stay whole; else the largest.
     """
-    for waiting in group:
-        for client, start, end in waiting.inspection.runs:
-            if element and client == element[0] and start <= element[1] < end:
-                return waiting.whole
-    return max(group, key=lambda waiting: waiting.inspection.structs).whole
+    if isinstance(error, FlawedError):
+        element, clock = error.element
+        for waiting in group:
+            if any(client == element and start <= clock < end for client, start, end in waiting.inspection.runs):
+                return waiting
+    again = [waiting for waiting in group if repeats(waiting.inspection, known)]
+    return max(again or group, key=lambda waiting: waiting.inspection.structs)

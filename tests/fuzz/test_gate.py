@@ -195,7 +195,9 @@ def _let_in(base: Sequence[bytes], one: bytes, *, restarted: bool) -> tuple[Case
         log = [snapshot], [], [survey(snapshot)]
         replica = Replica.load(*log)
     try:
-        one, inspection = replica.trim(one, read(one))
+        sent, inspection = one, read(one)
+        graves = replica.graves(inspection)
+        one, inspection = replica.trim(one, inspection)
         verdict = replica.admit(one, inspection)
         state = replica.full_state()
     except (MalformedError, TooLargeError):
@@ -210,7 +212,9 @@ def _let_in(base: Sequence[bytes], one: bytes, *, restarted: bool) -> tuple[Case
             state = Replica.load(*log).full_state()
         except BrokenReplicaError:
             return "pycrdt cannot read its log"
-    return None if verdict is Verdict.KNOWN or replica.waiting else (Case(base, one, state), verdict)
+    return (
+        None if verdict is Verdict.KNOWN or replica.waiting else (Case(base, sent if graves else one, state), verdict)
+    )
 
 
 def _document(base: Sequence[bytes]) -> Replica:

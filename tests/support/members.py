@@ -159,7 +159,7 @@ class Table:
 def tried(trial: Trial) -> Tried | CollabError:
     """Return what another process finds out about an update, found out in this one; how long it takes is left out."""
     try:
-        return attempt(trial.state, trial.survey, trial.update, trial.waiting)[0]
+        return attempt(trial.state, trial.survey, trial.update, trial.waiting, trial.graves)[0]
     except CollabError as error:
         return error
 

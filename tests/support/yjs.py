@@ -87,7 +87,7 @@ class Peer:
     def arrive(self, update: bytes) -> None:
         """Keep somebody's update until `catch_up`."""
         self.received.admit(update, read(update))
-        self.arrived += self.received.take_integrated()
+        self.arrived += [each.update for each in self.received.take_integrated()]
         if self.received.waiting:
             self._early.append(update)
         else:

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from collab.content import render
+from collab.core.document import Document
+from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId
 from collab.core.replica import Replica
 from collab.doctor.examination import examine, prescribe
@@ -20,6 +22,8 @@ from tests.support.members import deleted, typed, typing
 from tests.support.yjs import Peer
 
 WORDS = [*typing(7, "hello 😀"), typed(8, 0, "x", (7, 2)), deleted(7, 1, 2), typed(9, 0, "an", root="other")]
+
+INSIDE_A_LETTER = b"\x01\x01\x09\x00\x04\x00\x07\x00\x01x\x00"
 
 
 def record_of(rows: Sequence[LogRow], segments: Sequence[FoundSegment] = ()) -> Record:
@@ -134,10 +138,25 @@ def test_a_gap_in_the_history_leaves_what_waits_in_rows_of_their_own() -> None:
     assert prescribe(1, again) is None
 
 
-def test_a_row_on_which_pycrdt_fails_is_set_aside() -> None:
+def test_what_stands_inside_of_a_letter_is_no_damage() -> None:
+    """R25, R26: older releases let it in; it is garbage for every reader, and what goes on behind it is not lost."""
+    record = record_of(updates([*typing(7, "ab"), INSIDE_A_LETTER, typed(7, 2, "c", (7, 1))]))
+
+    assert not examine(record).damaged
+    assert b"abc" in seen([LogRow(r.id, RowKind.UPDATE, r.data, "", 0.0) for r in record.rows])
+
+
+def test_a_row_on_which_pycrdt_fails_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """D2, D6: the gate lets it pass, and it costs each opening of the document a second reading (R22)."""
-    inside_a_letter = b"\x01\x01\x09\x00\x04\x00\x07\x00\x01x\x00"
-    record = record_of(updates([*typing(7, "ab"), inside_a_letter]))
+    apply = Document.apply
+
+    def fail_on_poison(document: Document, update: bytes) -> None:
+        if b"poison" in update:
+            raise BrokenReplicaError("pycrdt failed")
+        apply(document, update)
+
+    monkeypatch.setattr(Document, "apply", fail_on_poison)
+    record = record_of(updates([*typing(7, "ab"), typed(9, 0, "poison")]))
 
     (damage,) = examine(record).damaged
 

@@ -110,13 +110,13 @@ async def test_the_export_is_what_a_yjs_client_applies(client: httpx.AsyncClient
     assert "attachment; filename*=UTF-8''notes.yjs" == answer.headers["content-disposition"]
 
 
-async def test_a_document_is_exported_without_the_rows_that_pycrdt_fails_on(
+async def test_a_document_is_exported_with_rows_that_would_not_be_let_in_today(
     running: tuple[httpx.AsyncClient, Any],
 ) -> None:
-    """X19, R22."""
+    """X19, R25, R26: pycrdt would fail on one of them."""
     client, services = running
-    poison = update({66: (0, [text("x", inside=(7, 5))])})
-    rows = [HELLO, poison, typed(7, 5, "!", (7, 4))]
+    inside_a_letter = update({66: (0, [text("x", inside=(7, 5))])})
+    rows = [HELLO, inside_a_letter, typed(7, 5, "!", (7, 4))]
     await services.store.append([(DocumentId("notes"), Entry(row, "eve")) for row in rows])
 
     answer = await client.get("/api/documents/notes/export?format=text")

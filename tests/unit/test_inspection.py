@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -30,7 +29,6 @@ from tests.support.hostile import (
     text,
     update,
 )
-from tests.support.node import Node
 from tests.support.yjs import Peer
 
 REFUSED = {
@@ -42,12 +40,6 @@ REFUSED = {
 
 DIFFERENT: set[str] = set()
 """Of which yrs makes something else than Yjs; see tests/fuzz/test_findings.py."""
-
-
-@pytest.fixture(scope="module")
-def judge(node: Node) -> Iterator[Judge]:
-    with Judge(node) as judge:
-        yield judge
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from collab.core.containers import Containers
 from collab.core.inspection import read
 from collab.core.merging import merge
 from collab.core.nesting import MAX_DEPTH, check_depth
+from collab.core.placement import BOUNDED
 from collab.core.replica import Replica, Verdict
 from collab.core.survey import recall, survey
 from collab.core.values import TYPE
@@ -269,7 +270,7 @@ def test_an_update_that_is_all_one_place_is_one_place_to_look_up() -> None:
     """G5: of text that jumps to and fro within itself there is nothing to note but where it begins."""
     backwards = [text("x", right=(6, at - 1)) if at else text("x", inside=(5, 0)) for at in range(1000)]
 
-    assert ((6, 0, (5, 0, None), None, 0),) == read(update({6: (0, backwards)})).whereabouts.stretches
+    assert ((6, 0, (5, 0, None), None, BOUNDED),) == read(update({6: (0, backwards)})).whereabouts.stretches
 
 
 def test_what_an_update_refers_to_in_a_gap_of_its_own_is_not_in_it() -> None:

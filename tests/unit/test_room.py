@@ -13,6 +13,7 @@ from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, encode_state_vector
 from collab.errors import TooLargeError
 from tests.support.members import Member, Table, clients_in, deleted, tried, typed, typing
+from tests.support.room_kit import Row
 
 HELLO = typed(7, 0, "hello")
 
@@ -199,21 +200,31 @@ def test_what_comes_too_early_waits_and_is_asked_for(table: Table) -> None:
     author.send(second)
 
     assert [] == reader.updates
-    assert [second] == table.rows
     assert [EMPTY_STATE_VECTOR] == author.received_of(Kind.SYNC_STEP_1)
     author.send(first, Kind.SYNC_STEP_2)
     assert "ab" == text_of(*reader.updates)
 
 
-def test_what_waited_is_logged_once_more_when_it_is_let_in(table: Table) -> None:
-    """R6: its own row may be left out later, for what is left of it."""
-    first, second = typing(7, "ab")
+def test_what_waits_is_logged_when_it_is_let_in(table: Table) -> None:
+    """R6: nobody can say yet whether it will be. Its author is who sent it, and the client id is theirs."""
+    first, second = typed(7, 0, "a"), typed(8, 0, "b", (7, 0))
+    ann, bob = table.join("ann"), table.join("bob")
+
+    bob.send(second)
+    assert [] == table.rows
+    ann.send(first)
+
+    assert [(first, "ann", (7,)), (second, "bob", (8,))] == [row for rows, _ in table.log.pending for row in rows]
+
+
+def test_the_part_that_is_integrated_is_logged_as_its_senders(table: Table) -> None:
+    """R6, R4."""
+    ready, waiting = typed(7, 0, "a"), typed(8, 1, "c", (8, 0))
     author = table.join()
 
-    author.send(second)
-    author.send(first)
+    author.send(merge([ready, waiting]))
 
-    assert [second, first, second] == table.rows
+    assert [(ready, "ann")] == [entry[:2] for entries, _ in table.log.pending for entry in entries]
 
 
 def test_what_waits_is_asked_for_only_once(table: Table) -> None:
@@ -250,17 +261,30 @@ def test_a_deletion_of_what_is_not_here_waits(table: Table) -> None:
     assert "llo" == text_of(*reader.updates)
 
 
-def test_what_waits_survives_a_restart(table: Table) -> None:
-    """R6, C1."""
+def test_a_row_that_waits_is_let_in_when_its_predecessor_comes(table: Table) -> None:
+    """C1: releases before this one logged what waits."""
     first, second = typing(7, "ab")
-    table.join().send(second)
-    table.log.commit()
+    table.log.rows = [Row(second)]
 
     again = Table(replica=table.log.load())
     author, reader = again.join(), again.join()
     author.send(first)
 
     assert "ab" == text_of(*reader.updates)
+
+
+def test_whoever_sent_what_waits_brings_it_again_after_a_mend() -> None:
+    """R13, R20: it is in no log, and y-websocket's client answers a new connection's SyncStep1 with all that it has."""
+    table = Table(replica=Fragile())
+    ann, bob, eve = table.join("ann"), table.join("bob"), table.join("eve")
+    bob.send(typed(8, 0, "b", (7, 0)))
+
+    eve.send(typed(9, 0, "poison"))
+    table.log.commit()
+    table.room.mend(table.log.load())
+
+    assert [None, 1013, 4400] == [each.closed_with for each in (ann, bob, eve)]
+    assert "send what you have again" in (bob.sink.closed or (0, ""))[1]
 
 
 def test_a_late_joiner_is_not_told_what_waits(table: Table) -> None:
@@ -278,7 +302,7 @@ def test_the_same_update_waits_once(table: Table) -> None:
     author.send(early)
     author.send(early)
 
-    assert [early] == table.rows
+    assert 1 == table.room._replica.waiting
 
 
 def test_too_much_that_waits_is_refused() -> None:
@@ -290,7 +314,7 @@ def test_too_much_that_waits_is_refused() -> None:
         author.send(typed(client, 1, "x", (client, 0)))
 
     assert 4413 == author.closed_with
-    assert 2 == len(table.rows)
+    assert 2 == table.room._replica.waiting
 
 
 # ---- rights, limits, failures ----

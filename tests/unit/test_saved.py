@@ -54,16 +54,40 @@ def test_an_edit_that_is_known_is_saved_when_the_row_is_that_brought_it(table: T
     assert [b"1"] == tab.saved
 
 
-def test_an_edit_that_waits_for_its_predecessor_is_saved_as_it_is(table: Table) -> None:
-    """R23, R6."""
-    ann = table.join()
-    ann.say(typed(7, 1, "b", (7, 0)))
-    ann.ask_whether_saved(b"1")
+def test_an_edit_that_waits_for_its_predecessor_is_saved_when_that_has_come(table: Table) -> None:
+    """R23, R6: and then the latest question is answered. Nobody else waits for it."""
+    ann, bob, zoe = table.join("ann"), table.join("bob"), table.join("zoe")
+    ann.say(typed(7, 0, "b", (8, 0)))
+    for token in (b"1", b"2"):
+        ann.ask_whether_saved(token)
+    zoe.say(typed(9, 0, "z"))
+    zoe.ask_whether_saved(b"3")
+    table.log.commit()
+    assert ([], [b"3"]) == (ann.saved, zoe.saved)
 
+    bob.send(typed(8, 0, "a"))
+    assert [] == ann.saved
     table.log.commit()
 
-    assert [b"1"] == ann.saved
-    assert 1 == table.log.load().waiting
+    assert [b"2"] == ann.saved
+    assert {8: 1, 7: 1, 9: 1} == table.log.load().state
+
+
+def test_while_the_log_takes_no_more_only_the_latest_question_is_kept(table: Table) -> None:
+    """R23, G11: who asks on and on while the database is locked costs no memory."""
+    ann = table.join()
+    ann.say(typed(7, 0, "a"))
+    ann.ask_whether_saved(b"0")
+    table.log.full = True
+    for number in range(1000):
+        ann.ask_whether_saved(b"%d" % number)
+    assert 3 > len(table.log.pending)
+
+    table.log.full = False
+    table.log.commit()
+    table.log.commit()
+
+    assert [b"0", b"999"] == ann.saved
 
 
 def test_a_readers_edit_is_never_said_to_be_saved(table: Table) -> None:

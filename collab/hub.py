@@ -8,29 +8,25 @@ The rules are H of docs/spec.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 import structlog
 
 from collab.core.connection import Connection, RoomLimits, Trial, Tried
 from collab.core.inspection import Inspection
-from collab.core.merging import BrokenReplicaError
-from collab.core.partition import in_pieces
-from collab.core.poison import find_poison, load_without_poison
 from collab.core.ports import DocumentId, Uplink
-from collab.core.replica import Replica
 from collab.core.room import Room
-from collab.core.survey import is_slow
+from collab.core.turn import NOBODY
 from collab.core.waiting import WaitingLimits
-from collab.errors import CollabError, DamagedError, DiskFailedError, MalformedError, UnavailableError
+from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
 from collab.fair_queue import FairQueue
+from collab.loading import Loader
 from collab.sandbox import Sandbox
-from collab.store.base import LogRow, RowKind, Store, contents_of
-from collab.store.compaction import UPDATES_AT_ONCE, Compactor
+from collab.store.base import Store
+from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.trial import carry_out
 
@@ -38,14 +34,6 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 5.0
 """How often rooms are told the time. A keep-alive is due every 20 s, a client gives up after 30."""
-
-SLOW_LOAD_BYTES: Final = 256 * 1024
-"""Updates of a document from which on they are merged in another process before it is opened:
-inspecting them takes this one 1.3 to 4 us for each of their structs."""
-
-READING_SECONDS: Final = 60.0
-"""For work on a document that this process cannot read at one stretch. To find a row that pycrdt fails on
-takes as long as loading the document once more."""
 
 MAX_BACKOFF_SECONDS: Final = 5.0
 
@@ -84,13 +72,12 @@ class Hub:
         self._compactor = compactor
         self._trials = trials
         self._trial_turns = FairQueue()
-        self._readers = Sandbox(seconds=READING_SECONDS)
         self._limits = limits or HubLimits()
+        self._loader = Loader(store, compactor, self._limits.waiting, self._limits.concurrent_loads)
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
         self._lineages: dict[DocumentId, str] = {}
         """Of open rooms, once somebody has asked."""
         self._idle_since: dict[DocumentId, float] = {}
-        self._loads = asyncio.Semaphore(self._limits.concurrent_loads)
         self._dirty: list[Room] = []
         self._mending: set[DocumentId] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -127,8 +114,8 @@ class Hub:
 
     # ---- opening ----
 
-    async def open(self, document: DocumentId) -> Room:
-        """Return the room of a document, opened once however many ask (H1).
+    async def open(self, document: DocumentId, principal: str = NOBODY) -> Room:
+        """Return the room of a document for somebody, opened once however many ask (H1).
 
         Raises:
             UnavailableError: the store does not answer.
@@ -140,14 +127,13 @@ class Hub:
         opening = self._opening.get(document)
         if opening is None:
             opening = self._opening[document] = self._loop.create_future()
-            self._start(self._open(document, opening))
+            self._start(self._open(document, principal, opening))
         # Shielded: whoever gives up waiting takes the room from nobody else.
         return await asyncio.shield(opening)
 
-    async def _open(self, document: DocumentId, opened: asyncio.Future[Room]) -> None:
+    async def _open(self, document: DocumentId, principal: str, opened: asyncio.Future[Room]) -> None:
         try:
-            async with self._loads:
-                replica = await self._load(document)
+            replica = await self._loader.load(document, principal)
         except CollabError as error:
             log.warning("a document could not be opened", document=document, error=str(error))
             opened.set_exception(error)
@@ -164,47 +150,6 @@ class Hub:
             opened.set_result(room)
         finally:
             del self._opening[document]
-
-    async def _load(self, document: DocumentId) -> Replica:
-        """Return a document as the log has it (H2)."""
-        rows = await self._store.load(document, UPDATES_AT_ONCE)
-        updates = [len(row.data) for row in rows if row.kind is RowKind.UPDATE]
-        if sum(updates) > SLOW_LOAD_BYTES or len(updates) == UPDATES_AT_ONCE:
-            await self._compactor.compact(document)
-            rows = await self._store.load(document)
-        try:
-            replica = await self._replica_of(rows)
-        except BrokenReplicaError:
-            replica = await self._load_without_poison(document, rows)
-        except MalformedError as error:
-            raise DamagedError(document, str(error)) from error
-        self._compactor.loaded(document, rows)
-        return replica
-
-    async def _replica_of(self, rows: Sequence[LogRow], *, one_by_one: bool = False) -> Replica:
-        snapshots, updates, surveys = contents_of(rows)
-        if any(map(is_slow, surveys)):
-            pieces = [await self._readers.run(in_pieces, snapshot) for snapshot in snapshots]
-            replica = Replica(self._limits.waiting)
-            for _ in replica.take_rows(list(chain(*pieces))):
-                await asyncio.sleep(0)
-        else:
-            replica = Replica(self._limits.waiting)
-            replica.take_snapshots(snapshots, surveys)
-        for _ in replica.take_rows(updates, one_by_one=one_by_one):
-            await asyncio.sleep(0)  # integrating them may take long
-        return replica
-
-    async def _load_without_poison(self, document: DocumentId, rows: Sequence[LogRow]) -> Replica:
-        """Return a document without the rows that pycrdt fails on; which they are another process finds out (R22)."""
-        try:
-            poison = await self._readers.run(find_poison, *contents_of(rows))
-            good = [row for row in rows if row.kind is RowKind.SNAPSHOT or row.data not in poison]
-            replica = await self._replica_of(good, one_by_one=True)
-        except BrokenReplicaError as error:
-            raise DamagedError(document, str(error)) from error
-        log.error("rows of a document cannot be integrated; they stay in the log", document=document, rows=len(poison))
-        return replica
 
     async def lineage(self, document: DocumentId) -> str | None:
         """Return the lineage of a document, None as long as nothing of it is stored (L1)."""
@@ -249,7 +194,7 @@ class Hub:
         log.error("pycrdt failed; the document is read again", document=room.document)
         try:
             await self._journal.flush(room.document)
-            room.mend(await self._load(room.document))
+            room.mend(await self._loader.load(room.document, NOBODY))
         except CollabError as error:
             log.error("the document cannot be read again", document=room.document, error=str(error))
             self._close(room, error)
@@ -354,19 +299,3 @@ class Hub:
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
             self.problems.pop(name, None)
-
-
-def readable_of(document: DocumentId, rows: Sequence[LogRow]) -> Replica:
-    """Return the document that the rows of its log are, without those on which pycrdt fails (R22).
-
-    This may take long: it is work for another process.
-
-    Raises:
-        DamagedError: a row cannot be read.
-    """
-    try:
-        return load_without_poison(Replica, *contents_of(rows))[0]
-    except UnavailableError:
-        raise
-    except CollabError as error:
-        raise DamagedError(document, str(error)) from error

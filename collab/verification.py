@@ -17,7 +17,7 @@ from sqlalchemy import StaticPool, create_engine
 
 from collab.core.ports import DocumentId
 from collab.errors import BackupError, CollabError
-from collab.hub import readable_of
+from collab.loading import readable_of
 from collab.sandbox import Sandbox
 from collab.store import migrate
 from collab.store.base import LogRow, RowKind

@@ -90,13 +90,14 @@ class Replica:
         return replica
 
     def take_snapshots(self, snapshots: Sequence[bytes], surveys: Sequence[bytes] = ()) -> None:
-        """Begin with complete states, not inspected again; without a survey of each they are read, which takes long."""
+        """Begin with complete states, not inspected again; to read several, or one without a survey, takes long."""
         for snapshot in snapshots:
             self._apply(snapshot)
             self.commit()
         self.state = decode_state_vector(self._document.state_vector())
-        complete = len(surveys) == len(snapshots)
-        self.structs, self._layout, self.halves = recall(surveys if complete else map(survey, snapshots))
+        # Surveys of two, which have most in common, are not one beside the other.
+        surveys = surveys if len(surveys) == len(snapshots) < 2 else [survey(self.full_state())]
+        self.structs, self._layout, self.halves = recall(surveys)
         self.size_bytes = sum(map(len, snapshots))
         if snapshots:
             # pycrdt leaves out in silence what it cannot take. Equal bytes prove it cheaper than reading them, and

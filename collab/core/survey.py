@@ -17,9 +17,14 @@ from collab.core.layout import Layout
 from collab.core.packing import pack, unpack
 from collab.core.surrogates import Halves
 from collab.core.wire import Reader, var_bytes, var_uint
+from collab.errors import MalformedError
 
 SLOW_MILLISECONDS: Final = 150
 """A snapshot that takes longer to integrate is let in piece by piece."""
+
+
+class SurveyError(MalformedError):
+    """What was kept is not what `survey` made. The snapshot itself may be sound."""
 
 
 class Recollection(NamedTuple):
@@ -52,7 +57,20 @@ def timed(kept: bytes, milliseconds: float) -> bytes:
 
 def is_slow(kept: bytes) -> bool:
     """Whether a snapshot takes so long that others should have a turn meanwhile."""
-    return Reader(kept).var_uint() > SLOW_MILLISECONDS
+    try:
+        return Reader(kept).var_uint() > SLOW_MILLISECONDS
+    except MalformedError:
+        return True  # nobody knows
+
+
+def is_of(kept: bytes, snapshot: bytes) -> bool:
+    """Whether what was kept is what is to be kept with a snapshot, but for how long that took. This may take long."""
+    try:
+        reader = Reader(kept)
+        reader.var_uint()
+    except MalformedError:
+        return False
+    return kept[reader.position :] == survey(snapshot)[1:]
 
 
 def survey_of_emoji(halves: Halves) -> bytes:
@@ -72,8 +90,15 @@ def recall(surveys: Iterable[bytes]) -> Recollection:
     """Return what was kept with the snapshots of a document, together.
 
     Raises:
-        MalformedError: it is not what `survey` made.
+        SurveyError: it is not what `survey` made.
     """
+    try:
+        return _recall(surveys)
+    except MalformedError as error:
+        raise SurveyError(f"what was kept with a snapshot: {error}") from error
+
+
+def _recall(surveys: Iterable[bytes]) -> Recollection:
     structs, layout, halves = 0, Layout(), Halves()
     containers = layout.containers
     for kept in surveys:

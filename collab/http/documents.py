@@ -20,7 +20,7 @@ from collab.errors import DamagedError, ExistsError, ForbiddenError, MalformedEr
 from collab.http.bodies import BODIES, body_of, update_in
 from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
 from collab.http.schemas import DocumentAccess, DocumentInfo, Problem
-from collab.hub import readable_of
+from collab.loading import readable_of
 from collab.names import document_id
 from collab.sandbox import WorkerCrashError
 from collab.seed import examined

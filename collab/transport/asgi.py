@@ -59,7 +59,7 @@ class YWebsocketRoute:
             document = document_id(scope["path_params"]["document"])
             serving = self._running()
             principal = await serving.authenticator.authenticate(HTTPConnection(scope), document)
-            room = await serving.hub.open(document)
+            room = await serving.hub.open(document, principal.id)
             stray = await _is_stray(serving.hub, document, scope)
         except CollabError as error:
             await _refuse(error, scope, send)

@@ -21,7 +21,7 @@ import structlog
 from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.errors import UnavailableError
-from collab.hub import readable_of
+from collab.loading import readable_of
 from collab.store.base import RowKind
 from collab.store.compaction import Compactor
 from collab.store.sql import SqlStore

@@ -16,7 +16,7 @@ from typing import Final, TypeVar, TypeVarTuple
 from collab import faults
 from collab.core.ports import DocumentId, Entry
 from collab.faults import Point
-from collab.hub import readable_of
+from collab.loading import readable_of
 from collab.sandbox import Sandbox
 from collab.store.base import Compaction, Description, LogRow, Segment
 from collab.store.compaction import CompactedStore, Compactor

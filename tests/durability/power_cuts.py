@@ -22,7 +22,7 @@ from typing import Final
 
 from collab.core.ports import DocumentId
 from collab.errors import CollabError, StartupError
-from collab.hub import readable_of
+from collab.loading import readable_of
 from collab.store.sql import SqlStore
 from tests.durability import tracing
 from tests.durability.disk import Disk

@@ -21,7 +21,7 @@ from collab.doctor.command import database_at
 from collab.doctor.database import Database
 from collab.doctor.report import Report, Surgery
 from collab.doctor.rounds import Doctor
-from collab.hub import readable_of
+from collab.loading import readable_of
 from collab.sandbox import Sandbox
 from collab.store.compaction import compacted
 from collab.store.sql import SqlStore

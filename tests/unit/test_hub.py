@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from collab import hub
+from collab import loading
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.expense import STEPS_AT_A_STRETCH
@@ -103,7 +104,7 @@ async def test_a_room_is_opened_once_however_many_ask() -> None:
 
 async def test_a_long_log_is_compacted_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """H2, C9: nothing is read as a whole that is longer than one compaction takes."""
-    monkeypatch.setattr(hub, "UPDATES_AT_ONCE", 4)
+    monkeypatch.setattr(loading, "UPDATES_AT_ONCE", 4)
     monkeypatch.setattr(compaction, "UPDATES_AT_ONCE", 4)
     async with running() as process:
         await process.store.append([(NOTES, Entry(update, "ann")) for update in typing(7, "hello world")])
@@ -113,6 +114,83 @@ async def test_a_long_log_is_compacted_before_it_is_opened(monkeypatch: pytest.M
         assert "hello world" == text_of(room.state()[0], "t")
         assert 4 + 1 == process.store.most_rows
         assert 1 == len(await process.store.load(NOTES))
+
+
+async def test_a_long_log_opens_also_if_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H9: the database is locked; only compacting it has to wait."""
+
+    class Locked(SlowStore):
+        async def compact(self, compaction: Compaction) -> bool:
+            raise UnavailableError("the database is locked")
+
+    monkeypatch.setattr(loading, "UPDATES_AT_ONCE", 4)
+    monkeypatch.setattr(compaction, "UPDATES_AT_ONCE", 4)
+    async with running(Locked()) as process:
+        await process.store.append([(NOTES, Entry(update, "ann")) for update in typing(7, "hello world")])
+
+        room = await process.hub.open(NOTES)
+
+        assert "hello world" == text_of(room.state()[0], "t")
+
+
+async def stored_slow(store: MemoryStore, document: DocumentId, kept: bytes | None = None) -> None:
+    """Store a document of one snapshot, which says of itself that it takes long, or whatever is kept beside it."""
+    slow = timed(survey(SEED), SLOW_MILLISECONDS + 1) if kept is None else kept
+    await store.append([(document, Entry(SEED, "ann"))])
+    (row,) = await store.load(document)
+    await store.compact(Compaction(document, SEED, slow, 1.0, (row.id,), None, True, 1.0))
+
+
+class Readers:
+    """A sandbox in which work ends when the test says so, one piece after the other."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.may_end = asyncio.Semaphore(0)
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        self.running += 1
+        await self.may_end.acquire()
+        return function(*arguments)
+
+
+async def test_documents_that_are_hard_to_read_keep_no_others_waiting() -> None:
+    """H9, H7: nine of them had all that were not open wait for minutes."""
+    async with running() as process:
+        hard = [DocumentId(f"hard {at}") for at in range(20)]
+        for document in hard:
+            await stored_slow(process.store, document)
+        readers = process.hub._loader._readers = Readers()  # type: ignore[assignment]
+        eves = [asyncio.ensure_future(process.hub.open(document, "eve")) for document in hard[:19]]
+        await until(lambda: readers.running == 1)
+
+        async with asyncio.timeout(5):
+            await process.hub.open(NOTES, "ben")
+
+        bens = asyncio.ensure_future(process.hub.open(hard[19], "ben"))
+        await asyncio.sleep(0)
+        for at in (2, 3):
+            readers.may_end.release()
+            await until(lambda upto=at: readers.running == upto)  # type: ignore[misc]
+        assert bens.done() or readers.running == 3
+        readers.may_end.release()
+        await until(bens.done)
+        assert 3 >= sum(eve.done() for eve in eves)
+        for _ in hard:
+            readers.may_end.release()
+        await asyncio.gather(*eves)
+
+
+@pytest.mark.parametrize("kept", [b"", b"\x00", b"\xff\xff\xff", timed(survey(SEED), 1)[:-1], b"\x80" * 40])
+async def test_what_is_kept_beside_a_snapshot_is_made_anew_if_it_cannot_be_read(kept: bytes) -> None:
+    """H10: one bit of it had the document answer 500."""
+    async with running() as process:
+        await stored_slow(process.store, NOTES, kept)
+
+        room = await process.hub.open(NOTES)
+
+        assert "seed" == text_of(room.state()[0], "t")
+        assert room._replica._layout.containers.complete
 
 
 async def test_who_gives_up_waiting_takes_the_room_from_nobody() -> None:

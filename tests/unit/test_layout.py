@@ -13,6 +13,7 @@ from collab.core.containers import KEYS, UNKNOWN, Containers
 from collab.core.inspection import read
 from collab.core.layout import Layout
 from collab.core.merging import merge
+from collab.core.packing import pack
 from collab.core.partition import in_pieces
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica, Verdict
@@ -506,6 +507,26 @@ def test_a_snapshot_is_believed(*, pieces: bool) -> None:
     assert snapshot == replica.full_state()
     with pytest.raises(MalformedError, match="neighbours in different places"):
         attempt(replica, update({8: (0, [text("x", left=(5, 4), right=(5, 6))])}))
+
+
+def test_two_snapshots_are_surveyed_together() -> None:
+    """W15: whoever made the second had not seen the first; where an element stands in both is noted once."""
+    one = replica_with([DOCUMENT, typed(9, 0, "nine")]).full_state()
+    other = replica_with([DOCUMENT, typed(8, 0, "eight"), update({8: (5, [item(TYPE, MAP, root="map", key="n")])})])
+    snapshots = [one, other.full_state()]
+
+    both = Replica.load(snapshots, [], list(map(survey, snapshots)))
+
+    again = loaded(replica_with(snapshots))
+    assert again.full_state() == both.full_state()
+    assert survey(both.full_state()) == survey(again.full_state())
+    for client, at in ((5, 5), (5, 6), (8, 5), (9, 3)):
+        assert containers_of(both).tracks[client].is_type(at) == containers_of(again).tracks[client].is_type(at)
+    assert pack(again._layout) == pack(both._layout)
+
+
+def containers_of(replica: Replica) -> Containers:
+    return replica._layout.containers
 
 
 def test_a_survey_that_was_damaged_is_malformed() -> None:

@@ -133,12 +133,8 @@ def readable_of(document: DocumentId, rows: Sequence[LogRow]) -> Replica:
     Raises:
         DamagedError: a row cannot be read.
     """
-    snapshots, updates, surveys = contents_of(rows)
     try:
-        try:
-            return load_without_poison(Replica, snapshots, updates, surveys)[0]
-        except SurveyError:
-            return load_without_poison(Replica, snapshots, updates)[0]
+        return load_without_poison(Replica, *contents_of(rows))[0]
     except UnavailableError:
         raise
     except CollabError as error:

@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 
 from collab.core.merging import BrokenReplicaError
 from collab.core.replica import Replica
+from collab.core.survey import SurveyError
 
 MAX_POISON: Final = 300
-"""Rows that may be left out of one document before it counts as damaged: more than may wait, since what
-waits can be made to fail (R12)."""
+"""Rows that may be left out of one document before it counts as damaged: each costs reading it once more."""
 
 R = TypeVar("R", bound=Replica)
 
@@ -24,12 +24,16 @@ def load_without_poison(
 ) -> tuple[R, frozenset[bytes]]:
     """Return the document, as `kind` loads it, and the updates that it was loaded without.
 
+    Surveys that cannot be read are done without (H10).
+
     Raises:
         MalformedError: a row cannot be read.
         BrokenReplicaError: there is too much that pycrdt fails on, or it cannot take the snapshots.
     """
     try:
         return kind.load(snapshots, updates, surveys), frozenset()
+    except SurveyError:
+        return load_without_poison(kind, snapshots, updates)
     except BrokenReplicaError:
         poison: set[bytes] = set()
     while len(poison) < MAX_POISON:

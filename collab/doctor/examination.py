@@ -15,10 +15,11 @@ from collab.core.inspection import read
 from collab.core.partition import split
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica
+from collab.core.survey import is_of, survey
 from collab.core.wire import EMPTY_UPDATE
 from collab.errors import CollabError
 from collab.store.base import LogRow, RowKind
-from collab.store.census import HISTORY, LOG, Damage, FoundRow, FoundSegment, Record
+from collab.store.census import HISTORY, LOG, SURVEY, Damage, FoundRow, FoundSegment, Record
 from collab.store.compaction import UnprovenError
 from collab.store.history import pack, unpack
 from collab.store.repair import Repair
@@ -90,7 +91,10 @@ class _Patient:
         )
 
     def repair(self, document: int) -> tuple[Repair, Examination] | None:
-        aside = tuple(damage for damage in self.damaged if damage.id is not None and damage.size is not None)
+        lost = [damage for damage in self.damaged if damage.id is not None and damage.size is not None]
+        aside = tuple(damage for damage in lost if damage.place != SURVEY)
+        wrong = {damage.id for damage in lost if damage.place == SURVEY}
+        surveys = tuple((row.id, survey(row.data)) for row in self.rows if row.id in wrong)
         whole = _load([*self.rows, *self.past])
         added: list[tuple[bytes, str]] = []
         if whole.digest() != self.replica.digest():
@@ -99,7 +103,7 @@ class _Patient:
         present = {row.data for row in self.rows}
         strays = {row.data: row.author for row in self.past if row.data not in present and _is_unknown(row, whole)}
         added += strays.items()
-        if not aside and not added:
+        if not aside and not added and not surveys:
             return None
         rows = [*self.rows, *(LogRow(0, RowKind.UPDATE, data, author, 0.0) for data, author in added)]
         after = _load(rows)
@@ -108,7 +112,7 @@ class _Patient:
         keyframe = pack(rows) if any(damage.place == HISTORY for damage in aside) else None
         waiting = [row for row in rows if _is_unknown(row, after)]
         outcome = Examination((), len(waiting), sum(len(row.data) for row in waiting), not after.state)
-        return Repair(document, self._seen(), aside, tuple(added), keyframe), outcome
+        return Repair(document, self._seen(), aside, tuple(added), surveys, keyframe), outcome
 
     def _seen(self) -> dict[str, frozenset[int]]:
         return {
@@ -136,10 +140,15 @@ class _Patient:
             reason = _fault(row)
             if reason is None:
                 self.rows.append(row)
+                if found.survey is not None and row.kind is RowKind.SNAPSHOT and not is_of(found.survey, row.data):
+                    reason = "what is kept with a snapshot to open it quickly is not of it"
+                    self.damaged.append(Damage(SURVEY, found.id, reason, size=len(found.survey)))
                 return
         self._condemn(found.id, reason, author, len(found.data))
 
     def _condemn(self, id: int, reason: str, author: str | None, size: int) -> None:
+        # What is kept beside it goes with it.
+        self.damaged = [damage for damage in self.damaged if (damage.place, damage.id) != (SURVEY, id)]
         self.damaged.append(Damage(LOG, id, reason, author, size))
 
     def _replay(self) -> None:

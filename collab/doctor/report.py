@@ -9,7 +9,7 @@ from typing import Final
 
 from collab.doctor.examination import Examination
 from collab.store import migrate
-from collab.store.census import LOG, Damage
+from collab.store.census import HISTORY, Damage
 from collab.store.salvage import Salvaged
 
 SHOWN: Final = 20
@@ -39,6 +39,8 @@ class Treatment:
     """What was taken out of it, and is kept."""
     recovered_bytes: int
     """Of what history still had, and is in the document again."""
+    surveys: int
+    """Of snapshots, made anew."""
     outcome: Examination
 
 
@@ -79,6 +81,8 @@ class Surgery:
     salvaged: Salvaged | None = None
     adopted: list[str] = field(default_factory=list)
     """Names that documents got whose own are lost."""
+    renamed: list[str] = field(default_factory=list)
+    """Names that documents got whose own were no text."""
     treatments: list[Treatment] = field(default_factory=list)
     untreated: dict[str, str] = field(default_factory=dict)
     """Documents that are as they were, each with the reason."""
@@ -106,12 +110,17 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
         lost = ", ".join(f"{count} in {table}" for table, count in surgery.salvaged.lost.items() if count)
         yield f"the file was made new from what can be read; the damaged one is kept as {surgery.salvaged.kept}"
         yield f"  ids behind which nothing could be read: {lost or 'none'}"
+        for name in surgery.salvaged.named:
+            yield f"{name}: its name was damaged, and is what it was again"
+    for name in surgery.renamed:
+        yield f"a document whose name was no text is {name!r} now"
     for name in surgery.adopted:
         yield f"rows whose document was missing are in {name!r} now"
     for treatment in surgery.treatments:
         yield (
             f"{treatment.document}: repaired: {count(len(treatment.aside), 'row')} set aside, "
             f"{count(treatment.recovered_bytes, 'byte')} recovered from the history"
+            + (f", {count(treatment.surveys, 'survey')} made anew" if treatment.surveys else "")
         )
         if treatment.outcome.empty:
             yield "  nothing of it could be read: it is empty until somebody connects who still has it"
@@ -123,7 +132,7 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
 
 def describe(damage: Damage) -> str:
     """Return one line about one damage."""
-    what = "row" if damage.place == LOG else "history segment"
+    what = "history segment" if damage.place == HISTORY else "row"
     parts = [
         f"{what} {damage.id}" if damage.id is not None else damage.place,
         f"by {damage.author}" if damage.author else "",
@@ -160,6 +169,8 @@ def as_json(report: Report, surgery: Surgery | None) -> str:
         found["repaired"] = {
             "kept_file": str(surgery.salvaged.kept) if surgery.salvaged else None,
             "lost": surgery.salvaged.lost if surgery.salvaged else {},
+            "named": surgery.salvaged.named if surgery.salvaged else (),
+            "renamed": surgery.renamed,
             "adopted": surgery.adopted,
             "documents": [asdict(treatment) for treatment in surgery.treatments],
             "untreated": surgery.untreated,

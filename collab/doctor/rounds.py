@@ -18,7 +18,7 @@ from collab.errors import CollabError, ConfigurationError
 from collab.sandbox import Sandbox
 from collab.store import census, migrate
 from collab.store.census import LOG, Damage, Listed, Readable, Record
-from collab.store.repair import adopt, carry_out
+from collab.store.repair import adopt, carry_out, rename
 from collab.store.schema import differences
 
 
@@ -60,6 +60,10 @@ class Doctor:
                 report.problems.append("no document can be looked at before that is mended")
                 return report
             report.problems += await looking.orphans()
+            report.problems += [
+                f"the name of document {each.id} is no text, so that nobody can open it: {each.name!r}"
+                for each in await looking.read(census.misnamed)
+            ]
             async for listed in self._documents(looking):
                 report.add(await self._examine(looking, listed))
         return report
@@ -72,6 +76,7 @@ class Doctor:
         """
         async with self._database.treating(self._progress.say) as treating:
             surgery = Surgery(treating.salvaged)
+            surgery.renamed += await treating.write(rename)
             surgery.adopted += await treating.write(partial(adopt, time.time()))
             async for listed in self._documents(treating):
                 await self._treat(treating, listed, surgery)
@@ -103,7 +108,7 @@ class Doctor:
             surgery.untreated[listed.name] = str(error)
             return
         recovered = sum(len(data) for data, _ in repair.added)
-        surgery.treatments.append(Treatment(listed.name, repair.aside, recovered, outcome))
+        surgery.treatments.append(Treatment(listed.name, repair.aside, recovered, len(repair.surveys), outcome))
 
     async def _documents(self, database: Readable) -> AsyncIterator[Listed]:
         """Yield the documents to look at, and count them."""

@@ -38,14 +38,15 @@ class SqliteFile:
         salvaged = self._salvage(say)
         database = await SqliteDatabase.open(self._path, processes=1, lock_timeout_seconds=5)
         try:
-            with ReadOnlySqlite(self._path) as file:
+            with ReadOnlySqlite(self._path, alone=True) as file:
                 yield _Operation(file, database, salvaged)
         finally:
             await database.close()
 
     def _salvage(self, say: Say) -> Salvaged | None:
         with locked(self._path, alone=True):
-            with ReadOnlySqlite(self._path) as file:
+            # A file that was just restored has no WAL yet, and the lock is ours.
+            with ReadOnlySqlite(self._path, alone=True) as file:
                 sound = not file.integrity()
             return None if sound else salvage(self._path, say)
 

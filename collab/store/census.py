@@ -32,6 +32,8 @@ from collab.store.tables import documents, history, log, metadata
 T = TypeVar("T")
 
 LOG: Final = "log"
+SURVEY: Final = "survey"
+"""What is kept beside a snapshot in the log."""
 HISTORY: Final = "history"
 PAGE: Final = 500
 """Documents in one reading."""
@@ -65,6 +67,7 @@ class FoundRow:
     data: bytes
     author: object
     created_at: object
+    survey: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Damage:
     """Something that cannot be read, or that does not say what it should."""
 
     place: str
-    """`LOG` or `HISTORY`."""
+    """`LOG`, `HISTORY` or `SURVEY`."""
     id: int | None
     """The row's id there; None if it is not one row."""
     reason: str
@@ -110,6 +113,32 @@ def find_document(name: str, connection: Connection) -> Listed | None:
     """Return a document by its name, None if there is none."""
     row = connection.execute(select(documents.c.id, documents.c.name).where(documents.c.name == name)).one_or_none()
     return None if row is None else Listed(*row)
+
+
+def misnamed(connection: Connection) -> list[Listed]:
+    """Return the documents whose name is no text, as only a damaged file of SQLite has them."""
+    if connection.dialect.name != "sqlite":
+        return []
+    raw = cast(documents.c.name, LargeBinary)
+    query = select(documents.c.id, raw, func.typeof(documents.c.name)).order_by(documents.c.id)
+    try:
+        found = _fetch(connection, query)
+    except DBAPIError as error:
+        _insist_on_damage(error)  # SQLite says so in its own words
+        return []
+    return [
+        Listed(id, bytes(name).decode(errors="replace"))
+        for id, name, kind in found
+        if kind != "text" or not is_text(bytes(name))
+    ]
+
+
+def is_text(raw: object) -> bool:
+    """Whether bytes are a text that may be a document's name."""
+    try:
+        return isinstance(raw, bytes) and bool(raw.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def count_documents(connection: Connection) -> int:
@@ -153,7 +182,7 @@ def read_record(document: int, connection: Connection) -> Record:
     found_segments = _read(history, columns, document, unreadable, connection)
     # Cast, since a damaged row may hold a number there, of which a driver would make so many bytes.
     data = cast(log.c.data, LargeBinary).label("data")
-    columns = (log.c.id, log.c.kind, data, log.c.author, log.c.created_at)
+    columns = (log.c.id, log.c.kind, data, log.c.author, log.c.created_at, cast(log.c.survey, LargeBinary))
     found_rows = _read(log, columns, document, unreadable, connection)
     return Record(
         tuple(FoundRow(number, kind, blob or b"", *rest) for number, kind, blob, *rest in found_rows),

@@ -30,8 +30,8 @@ MAX_PROBLEMS: Final = 20
 class ReadOnlySqlite:
     """Owns one connection, used by the thread that opened it."""
 
-    def __init__(self, path: Path, lock_timeout_seconds: float = 5.0) -> None:
-        """Open an existing database.
+    def __init__(self, path: Path, lock_timeout_seconds: float = 5.0, *, alone: bool = False) -> None:
+        """Open an existing database; `alone` if whoever opens it holds its lock (S17).
 
         Raises:
             DatabaseTooNewError: a newer release has written to it.
@@ -51,7 +51,7 @@ class ReadOnlySqlite:
         self.revision = ""
         """Of its tables."""
         try:
-            self._check(path)
+            self._check(path, alone=alone)
         except BaseException:
             self.close()
             raise
@@ -110,7 +110,7 @@ class ReadOnlySqlite:
             found.append((str(error),))
         return found
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: Path, *, alone: bool) -> None:
         try:
             with self._connection.begin():
                 revision = migrate.revision(self._connection, str(path))
@@ -120,7 +120,7 @@ class ReadOnlySqlite:
         if revision is None:
             raise DatabaseUnusableError(f"the database {path} is empty")
         self.revision = revision
-        if mode != "wal" and _is_served(path):
+        if mode != "wal" and not alone and _is_served(path):
             raise DatabaseUnusableError(
                 f"the database {path} is in use by a server, which reading would stop from writing: stop it first"
             )

@@ -11,12 +11,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, delete, func, insert, literal, null, select
+from sqlalchemy import Connection, Table, delete, func, insert, literal, null, select, update
 
 from collab.core.ports import DocumentId, Entry
 from collab.errors import CollabError
 from collab.store import statements
-from collab.store.census import HISTORY, LOG, Damage, missing_documents
+from collab.store.census import HISTORY, LOG, Damage, misnamed, missing_documents
 from collab.store.tables import damaged, documents, history, log
 
 _TABLES = {LOG: log, HISTORY: history}
@@ -37,6 +37,8 @@ class Repair:
     """Rows to take out; each has an id."""
     added: tuple[tuple[bytes, str], ...]
     """Updates to put in, each with its author."""
+    surveys: tuple[tuple[int, bytes], ...]
+    """What to keep beside snapshots, by the row's id."""
     keyframe: bytes | None
     """A segment that holds the repaired document, so that history goes on from it; None if nothing of it was lost."""
 
@@ -57,6 +59,8 @@ def carry_out(repair: Repair, now: float, connection: Connection) -> None:
         name = connection.scalar(select(documents.c.name).where(documents.c.id == repair.document))
         batch = [(DocumentId(str(name)), Entry(data, author)) for data, author in repair.added]
         statements.append(statements.append_sql(connection.dialect), batch, now, connection)
+    for row, kept in repair.surveys:
+        connection.execute(update(log).where(log.c.id == row, log.c.document_id == repair.document).values(survey=kept))
     if repair.keyframe is not None:
         segment = {"keyframe": True, "first_at": now, "last_at": now, "data": repair.keyframe}
         connection.execute(insert(history), {"document_id": repair.document, **segment})
@@ -95,10 +99,24 @@ def adopt(now: float, connection: Connection) -> Sequence[str]:
     """
     names = []
     for owner in sorted(missing_documents(connection)):
-        name = f"recovered document {owner}"
-        while connection.scalar(select(func.count()).where(documents.c.name == name)):
-            name += "'"
+        name = _free_name(owner, connection)
         row = {"id": owner, "name": name, "lineage": secrets.token_hex(16), "created_at": now}
         connection.execute(insert(documents), row)
         names.append(name)
     return names
+
+
+def rename(connection: Connection) -> Sequence[str]:
+    """Give documents a name whose own is no text, so that nobody could open them; return the names."""
+    names = []
+    for listed in misnamed(connection):
+        names.append(_free_name(listed.id, connection))
+        connection.execute(update(documents).where(documents.c.id == listed.id).values(name=names[-1]))
+    return names
+
+
+def _free_name(document: int, connection: Connection) -> str:
+    name = f"recovered document {document}"
+    while connection.scalar(select(func.count()).where(documents.c.name == name)):
+        name += "'"
+    return name

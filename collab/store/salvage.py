@@ -8,8 +8,10 @@ file is kept beside the new one, whole. Rows are copied by SQLite itself, as the
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from collab.errors import DatabaseUnusableError
+from collab.store.census import is_text
 from collab.store.readonly import too_broken, unusable
 
 
@@ -30,6 +33,8 @@ class Salvaged:
     """Rows by table."""
     lost: dict[str, int]
     """Ids by table behind which something cannot be read; not each of them need have been a row."""
+    named: tuple[str, ...]
+    """Documents that have the name again under which they could be opened."""
 
 
 def salvage(path: Path, say: Callable[[str], None]) -> Salvaged:
@@ -44,15 +49,16 @@ def salvage(path: Path, say: Callable[[str], None]) -> Salvaged:
     fresh.unlink(missing_ok=True)
     try:
         with _sentences(path):
-            copied, lost = _copy(path, fresh, say)
+            copied, lost, named = _copy(path, fresh, say)
             _check(fresh)
             kept = _swap(path, fresh)
     finally:
         fresh.unlink(missing_ok=True)
-    return Salvaged(kept, copied, lost)
+    return Salvaged(kept, copied, lost, tuple(named))
 
 
-def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str, int], dict[str, int]]:
+def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    named: list[str] = []
     copied: dict[str, int] = {}
     lost: dict[str, int] = {}
     with closing(sqlite3.connect(f"file:{quote(str(fresh))}", uri=True, isolation_level=None)) as new:
@@ -60,7 +66,7 @@ def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str
         schema = new.execute(
             "SELECT type, name, sql FROM old.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
         ).fetchall()
-        ends = dict(new.execute("SELECT name, seq FROM old.sqlite_sequence").fetchall())
+        last_ids = _last_ids(new)
         # In a transaction SQLite writes nothing more once it has met a damaged page, so there is none.
         new.execute("PRAGMA main.synchronous=OFF")
         tables = [(name, sql) for kind, name, sql in schema if kind == "table"]
@@ -68,39 +74,105 @@ def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str
             new.execute(sql)
         for name, _ in tables:
             say(f"copying the table {name}")
-            # Only the table of client ids has no ids of its own: it is copied document by document.
-            key, end = ("rowid", ends[name]) if name in ends else _key(new, name, ends)
+            key = _key(new, name)
+            end = _last(new, name, key, last_ids)
             lost[name] = sum(_copy_range(new, name, key, 1, end))
+            if key == "rowid" and end:
+                last_ids[name] = end
+            if name == "documents":
+                named = _name_documents(new)
             (copied[name],) = new.execute(f"SELECT count(*) FROM main.{name}").fetchone()
         for kind, _, sql in schema:
             if kind != "table":
                 new.execute(sql)
         # An id is never used again, even that of a row that was lost (S5).
         new.execute("DELETE FROM main.sqlite_sequence")
-        new.executemany("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", ends.items())
-    return copied, lost
+        new.executemany("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", last_ids.items())
+    return copied, lost, named
 
 
-def _key(new: sqlite3.Connection, table: str, ends: dict[str, int]) -> tuple[str, int]:
-    columns = [name for _, name, *_ in new.execute(f"PRAGMA main.table_info({table})")]
-    if "document_id" in columns:
-        return "document_id", ends.get("documents", 0)
-    return "rowid", 1 << 16
+def _last_ids(new: sqlite3.Connection) -> dict[str, int]:
+    """Return the highest id that each table ever had, as far as that can be read."""
+    try:
+        found = new.execute("SELECT name, seq FROM old.sqlite_sequence").fetchall()
+    except sqlite3.DatabaseError as error:
+        _insist_on_damage(error)
+        return {}
+    return {name: seq for name, seq in found if isinstance(name, str) and isinstance(seq, int)}
+
+
+def _key(new: sqlite3.Connection, table: str) -> str:
+    """Return by what a table is copied: only that of client ids has no ids, and goes document by document."""
+    try:
+        new.execute(f"SELECT rowid FROM main.{table} LIMIT 0")
+    except sqlite3.OperationalError:
+        return "document_id"
+    return "rowid"
+
+
+def _last(new: sqlite3.Connection, table: str, key: str, last_ids: Mapping[str, int]) -> int:
+    """Return the last key that a table may have: what was noted of it may be damaged, or it, or its index."""
+    found = [last_ids.get(table if key == "rowid" else "documents", 0)]
+    indexes = [name for _, name, *_ in new.execute(f"PRAGMA old.index_list({table})")]
+    for source in ("", *(f"INDEXED BY {name}" for name in indexes if key == "rowid")):
+        try:
+            (last,) = new.execute(f"SELECT max({key}) FROM old.{table} {source}").fetchone()
+        except sqlite3.DatabaseError as error:
+            _insist_on_damage(error)
+        else:
+            found.append(last if isinstance(last, int) else 0)
+    return max(found)
+
+
+def _name_documents(new: sqlite3.Connection) -> list[str]:
+    """Give documents the names under which they were found, which the index has; return those that changed.
+
+    Opening a document asks the index, so what the table says otherwise nobody has ever read there.
+    """
+    try:
+        indexed = new.execute(
+            "SELECT id, CAST(name AS BLOB) FROM old.documents INDEXED BY sqlite_autoindex_documents_1"
+        ).fetchall()
+    except sqlite3.DatabaseError as error:
+        _insist_on_damage(error)
+        return []
+    here = dict(new.execute("SELECT id, CAST(name AS BLOB) FROM main.documents").fetchall())
+    typed = {id for (id,) in new.execute("SELECT id FROM main.documents WHERE typeof(name) = 'text'")}
+    changed = {id: raw.decode() for id, raw in indexed if is_text(raw) and not (here.get(id) == raw and id in typed)}
+    # What is damaged may be another's name; until it gets its own each has one that nobody else can have.
+    new.executemany("UPDATE main.documents SET name = CAST(id AS BLOB) WHERE id = ?", ((id,) for id in changed))
+    for id, name in changed.items():
+        if id in here:
+            new.execute("UPDATE OR IGNORE main.documents SET name = ? WHERE id = ?", (name, id))
+        else:
+            row = (id, name, secrets.token_hex(16), time.time())
+            new.execute("INSERT OR IGNORE INTO main.documents (id, name, lineage, created_at) VALUES (?, ?, ?, ?)", row)
+    return list(changed.values())
+
+
+def _insist_on_damage(error: sqlite3.DatabaseError) -> None:
+    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        raise error
 
 
 def _copy_range(new: sqlite3.Connection, table: str, key: str, first: int, last: int) -> Iterator[int]:
     """Copy what stands between two keys, both included; yield 1 for each key at which something cannot be read."""
+    # A column that must have a value may have lost it, and a row is more than that. (-1 is no kind of row.)
+    columns = ", ".join(
+        f"coalesce({name}, CASE '{kind}' WHEN 'TEXT' THEN '' WHEN 'BLOB' THEN x'' ELSE -1 END)" if needed else name
+        for _, name, kind, needed, *_ in new.execute(f"PRAGMA main.table_info({table})")
+    )
     ranges = [(first, last)]
     while ranges:
         low, high = ranges.pop()
         try:
             # A statement that fails in its middle leaves nothing. Ignored are rows that stand there twice.
             new.execute(
-                f"INSERT OR IGNORE INTO main.{table} SELECT * FROM old.{table} WHERE {key} BETWEEN ? AND ?", (low, high)
+                f"INSERT OR IGNORE INTO main.{table} SELECT {columns} FROM old.{table} WHERE {key} BETWEEN ? AND ?",
+                (low, high),
             )
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
-                raise
+            _insist_on_damage(error)
             if low == high:
                 yield 1
                 continue

@@ -278,7 +278,7 @@ class TestRepairing:
         assert compaction is not None
         ((document,),) = await patient.ask("SELECT id FROM documents")
         damage = Damage(LOG, rows[2], "as if it were", size=1)
-        repair = Repair(document, {LOG: frozenset(rows)}, (damage,), added=(), keyframe=None)
+        repair = Repair(document, {LOG: frozenset(rows)}, (damage,), added=(), surveys=(), keyframe=None)
         async with repairing(patient, repair):
             compacting = asyncio.ensure_future(store.compact(compaction))
             await patient.server.wait_for_a_lock()

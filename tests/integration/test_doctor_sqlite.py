@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from collab.errors import DatabaseTooNewError, DatabaseUnusableError
-from tests.support.damage import ask, spoil
+from tests.support.damage import ask, spoil, spoil_name
 from tests.support.members import typed
 from tests.support.patients import (
     HELLO,
@@ -135,6 +137,112 @@ class TestRepairing:
         assert "hello" == await text_of(file, "plans")
         await file.change("INSERT INTO log (document_id, kind, author, created_at, data) VALUES (1, 0, '', 0, x'')")
         assert last < ask(path, "SELECT max(id) FROM log")[0][0]
+
+    @pytest.mark.parametrize("wrong", [b"\xff", b"N"], ids=["no text", "another letter"])
+    async def test_a_document_keeps_the_name_under_which_it_opens(
+        self, file: SqlitePatient, path: Path, wrong: bytes
+    ) -> None:
+        """D9, D11: one bit of its name, and a repair had a document vanish that everybody could open."""
+        await fill(file, {"plans": HELLO, "notes of ann": HELLO})
+        spoil_name(path, b"notes of ann", wrong, in_index=False)
+
+        assert (await look(file)).problems
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert ("notes of ann",) == surgery.salvaged.named
+        assert "hello" == await text_of(file, "notes of ann")
+        assert (await look(file)).well
+
+    async def test_two_documents_whose_names_were_mixed_up_have_their_own_again(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9, D11: the table says of one what the other is called."""
+        await fill(file, {"zotes": HELLO[:2], "notes": HELLO})
+        spoil_name(path, b"zotes", b"n", in_index=False)
+
+        await treat(file)
+
+        assert ("he", "hello") == (await text_of(file, "zotes"), await text_of(file, "notes"))
+        assert (await look(file)).well
+
+    async def test_a_document_whose_name_is_no_text_gets_one(self, file: SqlitePatient, path: Path) -> None:
+        """D11: in the table and in the index; nobody could open it, and nobody was told."""
+        await fill(file, {"plans": HELLO, "notes of ann": HELLO})
+        spoil_name(path, b"notes of ann", b"\xff", in_index=False)
+        spoil_name(path, b"notes of ann", b"\xff", in_index=True)
+
+        assert any("the name of document 2 is no text" in problem for problem in (await look(file)).problems)
+        surgery = await treat(file)
+
+        assert ["recovered document 2"] == surgery.renamed
+        assert "hello" == await text_of(file, "recovered document 2")
+        assert (await look(file)).well
+
+    @pytest.mark.parametrize("how", ["too low", "unreadable", "no number"])
+    async def test_rows_are_copied_whatever_was_noted_of_the_last(
+        self, file: SqlitePatient, path: Path, how: str
+    ) -> None:
+        """D9, S5: the table of last ids may be damaged like any other."""
+        await fill(file, {"notes": PAGES[:300], "plans": HELLO}, compacted={"plans": 4})
+        last = ask(path, "SELECT max(id) FROM log")[0][0]
+        if how == "unreadable":
+            spoil(path, "sqlite_sequence")
+        else:
+            await file.change("UPDATE sqlite_sequence SET seq = ?", 3 if how == "too low" else "x")
+            spoil(path, "ix_history_document_id")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert {"log": 0, "documents": 0} == {name: surgery.salvaged.lost[name] for name in ("log", "documents")}
+        assert 300 == len(await rows_of(file, "notes"))
+        assert "hello" == await text_of(file, "plans")
+        await file.change("INSERT INTO log (document_id, kind, author, created_at, data) VALUES (1, 0, '', 0, x'')")
+        assert last + 1 == ask(path, "SELECT max(id) FROM log")[0][0]
+
+    async def test_a_row_that_lost_its_author_is_a_row(self, file: SqlitePatient, path: Path) -> None:
+        """D9: a column that must have a value has none."""
+        await fill(file, {"notes": HELLO})
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'log'"
+            connection.execute(sql, ("author TEXT NOT NULL", "author TEXT /* !! */"))
+        await file.change("UPDATE log SET author = NULL WHERE id = 3")
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(sql, ("author TEXT /* !! */", "author TEXT NOT NULL"))
+        assert (await look(file)).problems
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert "hello" == await text_of(file, "notes")
+        assert (await look(file)).well
+
+    async def test_what_is_kept_beside_a_snapshot_is_made_anew(self, file: SqlitePatient, path: Path) -> None:
+        """D5, H10."""
+        await fill(file, {"notes": HELLO}, compacted={"notes": 4})
+        ((before,),) = ask(path, "SELECT survey FROM log WHERE survey IS NOT NULL")
+        await file.change("UPDATE log SET survey = x'00ffff' WHERE survey IS NOT NULL")
+
+        assert ["survey"] == [place for place, _, _ in found(await look(file))["notes"]]
+        surgery = await treat(file)
+
+        assert [(0, 1)] == [(len(treatment.aside), treatment.surveys) for treatment in surgery.treatments]
+        assert [(before[1:],)] == ask(path, "SELECT substr(survey, 2) FROM log WHERE survey IS NOT NULL")
+        assert (await look(file)).well
+
+    async def test_a_file_that_was_just_restored_is_in_use_by_nobody(self, file: SqlitePatient, path: Path) -> None:
+        """D8: it has no WAL yet, and the lock on it is the doctor's own."""
+        await fill(file, {"notes": HELLO})
+        await file.change("UPDATE log SET data = x'00' WHERE id = 2")
+        with closing(sqlite3.connect(path)) as connection:
+            assert [("delete",)] == connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+
+        surgery = await treat(file)
+
+        assert ["notes"] == [treatment.document for treatment in surgery.treatments]
 
     async def test_a_file_without_a_schema_is_beyond_repair(self, file: SqlitePatient, path: Path) -> None:
         """D9: it says so, and changes nothing."""

@@ -67,6 +67,17 @@ def spoil(path: Path, tree: str) -> None:
     path.write_bytes(content)
 
 
+def spoil_name(path: Path, name: bytes, wrong: bytes, *, in_index: bool) -> None:
+    """Overwrite the first byte of a document's name in the table, or in the index of names; each is one page."""
+    tree = "sqlite_autoindex_documents_1" if in_index else "documents"
+    ((page, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", tree)
+    content = bytearray(path.read_bytes())
+    assert content[(page - 1) * size] not in _INTERIOR
+    at = content.index(name[1:], (page - 1) * size, page * size)
+    content[at - 1 : at] = wrong
+    path.write_bytes(content)
+
+
 def _middle_child(page: bytes) -> int:
     """Return the page below one in the middle of an interior page (https://sqlite.org/fileformat2.html)."""
     cells = int.from_bytes(page[3:5])

@@ -13,6 +13,7 @@ from collab.core.document import Document
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId
 from collab.core.replica import Replica
+from collab.core.survey import survey, timed
 from collab.doctor.examination import examine, prescribe
 from collab.store.base import LogRow, RowKind
 from collab.store.census import FoundRow, FoundSegment, Record
@@ -27,7 +28,7 @@ INSIDE_A_LETTER = b"\x01\x01\x09\x00\x04\x00\x07\x00\x01x\x00"
 
 
 def record_of(rows: Sequence[LogRow], segments: Sequence[FoundSegment] = ()) -> Record:
-    found = [FoundRow(row.id, int(row.kind), row.data, row.author, row.created_at) for row in rows]
+    found = [FoundRow(row.id, int(row.kind), row.data, row.author, row.created_at, row.survey) for row in rows]
     return Record(tuple(found), tuple(segments), ())
 
 
@@ -136,6 +137,30 @@ def test_a_gap_in_the_history_leaves_what_waits_in_rows_of_their_own() -> None:
     again = record_of(updates([first, last]), segments)
     assert examine(again).well
     assert prescribe(1, again) is None
+
+
+@pytest.mark.parametrize("at", [None, 0, 1, 4, 6, 8, -1])
+def test_what_is_kept_beside_a_snapshot_has_to_be_of_it(at: int | None) -> None:
+    """D2, D5, H10: one bit of it locked the document, and neither a doctor nor a backup looked there."""
+    done = compacted(DocumentId("notes"), updates(WORDS), history=True)
+    assert done is not None
+    kept = bytearray(timed(done.survey, 77))
+    if at is not None:
+        kept[at] ^= 0x10
+    row = LogRow(9, RowKind.SNAPSHOT, done.snapshot, "", done.created_at, bytes(kept))
+    record = record_of([row])
+
+    damaged = examine(record).damaged
+
+    if at in (None, 0):  # how long it took is anybody's guess
+        assert () == damaged
+        return
+    assert [("survey", 9)] == [(damage.place, damage.id) for damage in damaged]
+    prescribed = prescribe(1, record)
+    assert prescribed is not None
+    assert ((9, survey(done.snapshot)),) == prescribed[0].surveys
+    assert () == prescribed[0].aside
+    assert prescribed[1].well
 
 
 def test_what_stands_inside_of_a_letter_is_no_damage() -> None:

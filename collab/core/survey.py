@@ -11,6 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from collab.core.inspection import read
 from collab.core.layout import Layout
@@ -38,8 +39,8 @@ class Recollection(NamedTuple):
 def survey(snapshot: bytes) -> bytes:
     """Return what is to be kept with a complete state.
 
-    How long it takes to integrate (`timed`), the number of its structs, the depth of its types; two
-    zeros, where once was told of depths; then the second halves of surrogate pairs, behind the number of
+    How long it takes to integrate (`timed`), the number of its structs, the depth of its types; its CRC-32,
+    and a zero, where once was told of depths; then the second halves of surrogate pairs, behind the number of
     clients and their ids, as arrays of 32 bits in little-endian order; last, where everything stands
     (`packing`). Those made before that was noted end before it.
     """
@@ -47,7 +48,7 @@ def survey(snapshot: bytes) -> bytes:
     layout, halves = Layout(), Halves()
     layout.add(snapshot, inspection)
     halves.add(inspection.halves)
-    return _encode(inspection.structs, layout.containers.deepest, halves) + pack(layout)
+    return _encode(inspection.structs, layout.containers.deepest, halves, crc32(snapshot)) + pack(layout)
 
 
 def timed(kept: bytes, milliseconds: float) -> bytes:
@@ -63,19 +64,36 @@ def is_slow(kept: bytes) -> bool:
         return True  # nobody knows
 
 
+def vouches_for(kept: bytes, snapshot: bytes) -> bool:
+    """Whether what was kept has the checksum of a snapshot, so that this is as it was stored."""
+    try:
+        return _checksum(kept) == crc32(snapshot)
+    except MalformedError:
+        return False
+
+
+def _checksum(kept: bytes) -> int:
+    """Return the CRC-32 that was noted; 0 in those made before there was one."""
+    reader = Reader(kept)
+    for _ in range(3):
+        reader.var_uint()
+    return reader.var_uint()
+
+
 def is_of(kept: bytes, snapshot: bytes) -> bool:
     """Whether what was kept is what is to be kept with a snapshot, but for how long that took. This may take long.
 
-    Older releases noted less, which has to be right.
+    Those that were made before there was a checksum are only read.
     """
     try:
+        recall([kept])
+        if _checksum(kept) == 0:
+            return True
         reader = Reader(kept)
         reader.var_uint()
-        complete = recall([kept]).layout.containers.complete
     except MalformedError:
         return False
-    noted, right = kept[reader.position :], survey(snapshot)[1:]
-    return noted == right if complete else right.startswith(noted)
+    return kept[reader.position :] == survey(snapshot)[1:]
 
 
 def survey_of_emoji(halves: Halves) -> bytes:
@@ -83,8 +101,8 @@ def survey_of_emoji(halves: Halves) -> bytes:
     return _encode(0, 0, halves)
 
 
-def _encode(structs: int, deepest: int, halves: Halves) -> bytes:
-    parts = [b"\x00", var_uint(structs), var_uint(deepest), b"\x00\x00"]
+def _encode(structs: int, deepest: int, halves: Halves, checksum: int = 0) -> bytes:
+    parts = [b"\x00", var_uint(structs), var_uint(deepest), var_uint(checksum), b"\x00"]
     parts.append(var_uint(len(halves.clocks)))
     for client, clocks in halves.clocks.items():
         parts += (var_uint(client), _packed(clocks))

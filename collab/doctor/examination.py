@@ -15,7 +15,7 @@ from collab.core.inspection import read
 from collab.core.partition import split
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica
-from collab.core.survey import is_of, survey
+from collab.core.survey import is_of, survey, vouches_for
 from collab.core.wire import EMPTY_UPDATE
 from collab.errors import CollabError
 from collab.store.base import LogRow, RowKind
@@ -67,6 +67,8 @@ class _Patient:
     """Those of the log that can be read and integrated, or wait."""
     past: list[LogRow] = field(default_factory=list)
     """Those that stand in readable segments."""
+    intact: set[int] = field(default_factory=set)
+    """Snapshots that have the checksum which they had when they were stored."""
     waiting: list[LogRow] = field(default_factory=list)
     replica: Replica = field(default_factory=Replica)
     """What the log says."""
@@ -140,11 +142,17 @@ class _Patient:
             reason = _fault(row)
             if reason is None:
                 self.rows.append(row)
-                if found.survey is not None and row.kind is RowKind.SNAPSHOT and not is_of(found.survey, row.data):
-                    reason = "what is kept with a snapshot to open it quickly is not of it"
-                    self.damaged.append(Damage(SURVEY, found.id, reason, size=len(found.survey)))
+                if row.kind is RowKind.SNAPSHOT and found.survey is not None:
+                    self._check_survey(row, found.survey)
                 return
         self._condemn(found.id, reason, author, len(found.data))
+
+    def _check_survey(self, snapshot: LogRow, kept: bytes) -> None:
+        if vouches_for(kept, snapshot.data):
+            self.intact.add(snapshot.id)
+        if not is_of(kept, snapshot.data):
+            reason = "a snapshot, or what is kept with it to open it quickly and tell damage, is not as it was stored"
+            self.damaged.append(Damage(SURVEY, snapshot.id, reason, size=len(kept)))
 
     def _condemn(self, id: int, reason: str, author: str | None, size: int) -> None:
         # What is kept beside it goes with it.
@@ -168,7 +176,8 @@ class _Patient:
         present = {row.data for row in self.rows}
         lacking = [row for row in self.past if row.data not in present and _is_unknown(row, self.replica)]
         snapshots = [row for row in self.rows if row.kind is RowKind.SNAPSHOT]
-        if snapshots and self._is_wrong(snapshots, lacking=bool(lacking)):
+        doubtful = any(row.id not in self.intact for row in snapshots)
+        if doubtful and self._is_wrong(snapshots, lacking=bool(lacking)):
             for row in snapshots:
                 self.rows.remove(row)
                 self._condemn(row.id, "it does not say what the rows said that it replaced", row.author, len(row.data))

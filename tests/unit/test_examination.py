@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -161,6 +162,58 @@ def test_what_is_kept_beside_a_snapshot_has_to_be_of_it(at: int | None) -> None:
     assert ((9, survey(done.snapshot)),) == prescribed[0].surveys
     assert () == prescribed[0].aside
     assert prescribed[1].well
+
+
+def test_nothing_that_is_as_it_was_stored_is_damaged() -> None:
+    """D3: history was switched off and on, and the clock went back; what differs from history is no damage then."""
+    for seed in range(100):
+        record = lived(Random(seed))
+
+        assert () == examine(record).damaged, f"seed {seed}"
+
+
+def test_one_bit_of_a_snapshot_is_found() -> None:
+    """D2: by its checksum, whatever the history has; a letter that became another, too."""
+    found = 0
+    for seed in range(100):
+        random = Random(seed)
+        record = lived(random)
+        snapshots = [at for at, row in enumerate(record.rows) if row.kind == RowKind.SNAPSHOT]
+        if not snapshots:
+            continue
+        found += 1
+        rows = list(record.rows)
+        data = bytearray(rows[snapshots[0]].data)
+        data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+        rows[snapshots[0]] = replace(rows[snapshots[0]], data=bytes(data))
+
+        assert examine(replace(record, rows=tuple(rows))).damaged, f"seed {seed}"
+    assert found > 50
+
+
+def lived(random: Random) -> Record:
+    """Return a document that was written and compacted for a while, with and without history."""
+    now, clock, id = 1000.0, 0, 0
+    rows: list[LogRow] = []
+    segments: list[FoundSegment] = []
+    for _ in range(random.randint(5, 40)):
+        now += random.choice((0.0, 0.0, 0.01, 5.0, 5.0, -30.0))
+        id += 1
+        if clock and random.random() < 0.3:
+            one = deleted(7, random.randrange(clock), 1)
+        else:
+            one = typed(7, clock, "word", (7, clock - 1) if clock else None)
+            clock += 4
+        rows.append(LogRow(id, RowKind.UPDATE, one, "ann", now))
+        if random.random() < 0.2:
+            done = compacted(DocumentId("notes"), rows, history=random.random() < 0.6)
+            assert done is not None
+            id += 1
+            rows = [row for row in rows if row.id not in done.replaced]
+            rows.append(LogRow(id, RowKind.SNAPSHOT, done.snapshot, "", done.created_at, done.survey))
+            if done.segment is not None:
+                segments.append(FoundSegment(id, done.segment, int(done.keyframe), done.created_at))
+    return record_of(rows, segments)
 
 
 def test_what_stands_inside_of_a_letter_is_no_damage() -> None:

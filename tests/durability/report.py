@@ -9,6 +9,7 @@ from statistics import quantiles
 
 from tests.durability import compactions, kills, outages, power_cuts
 from tests.durability.ledger import Findings
+from tests.durability.yardstick import Saved
 
 HEAD = """\
 # The proof that "saved" means saved
@@ -18,6 +19,10 @@ told that it is on disk. *Lost* is one that was acknowledged and was not there, 
 somebody who looked.
 """
 
+KILLS_A_MINUTE = 15
+IMAGES_A_MINUTE = 250
+"""Half of what two slow cores manage, and what the shortest proof of 20 minutes has to have."""
+
 
 @dataclass
 class Proof:
@@ -25,6 +30,8 @@ class Proof:
 
     command: str
     seed: int
+    minutes: float
+    """How long it was to take."""
     seconds: float = 0.0
     machine: Sequence[tuple[str, str]] = ()
     kills: kills.Figures = field(default_factory=kills.Figures)
@@ -37,6 +44,8 @@ class Proof:
     outages: dict[str, outages.Figures] = field(default_factory=dict)
     saved_seconds: Sequence[float] = ()
     sync_seconds: Sequence[float] = ()
+    yardstick: Saved | None = None
+    """What the server counted under the yardstick's `typing`; None if it was not here."""
 
     @property
     def findings(self) -> Findings:
@@ -44,9 +53,23 @@ class Proof:
         return sum((each.findings for each in self.outages.values()), total)
 
     @property
-    def holds(self) -> bool:
+    def large(self) -> bool:
+        """Whether there was enough of everything, for its minutes, that something could have been found."""
+        return (
+            self.kills.kills.total() >= KILLS_A_MINUTE * self.minutes
+            and self.images.images >= IMAGES_A_MINUTE * self.minutes
+            and all(each.acknowledged for each in self.outages.values())
+            and min(self.kills.acknowledged, self.images.with_receipts, self.runs.killed, len(self.outages)) > 0
+        )
+
+    @property
+    def sound(self) -> bool:
         """Whether nothing was lost, doubled, brought back or damaged."""
         return not self.findings and not self.images.unsound
+
+    @property
+    def holds(self) -> bool:
+        return self.sound and self.large
 
     @property
     def acknowledged(self) -> int:
@@ -60,13 +83,19 @@ def write(proof: Proof, path: Path) -> None:
     new.replace(path)
 
 
+def verdict(proof: Proof) -> str:
+    """Return what came of it, in one sentence."""
+    if not proof.sound:
+        return "**This proof failed.**"
+    return "Nothing acknowledged was lost." if proof.large else "**Nothing was lost, of too little to prove anything.**"
+
+
 def text(proof: Proof) -> str:
     """Return the report."""
     found = proof.findings
-    verdict = "Nothing acknowledged was lost." if proof.holds else "**This proof failed.**"
     parts = [
         HEAD,
-        f"{verdict} {proof.kills.kills.total():,} kills, {proof.images.images:,} power cuts, "
+        f"{verdict(proof)} {proof.kills.kills.total():,} kills, {proof.images.images:,} power cuts, "
         f"{proof.acknowledged:,} acknowledged updates: {found.lost} lost, {found.doubled} doubled, "
         f"{found.resurrected} brought back, {len(proof.images.unsound)} databases unsound.\n",
         _table(
@@ -107,6 +136,7 @@ def text(proof: Proof) -> str:
             ("milliseconds", "median", "95 %", "99 %"),
             [_times("saved", proof.saved_seconds), _times("the disk's sync", proof.sync_seconds)],
         ),
+        _yardstick(proof.yardstick),
     ]
     return "\n".join(parts)
 
@@ -114,6 +144,17 @@ def text(proof: Proof) -> str:
 def _compaction(name: str, figures: compactions.Figures) -> tuple[str, ...]:
     found = figures.findings
     return name, f"{figures.runs:,}", f"{figures.killed:,}", str(found.lost), str(found.resurrected)
+
+
+def _yardstick(saved: Saved | None) -> str:
+    if saved is None:
+        return "The yardstick was not here, so its own `typing` was not measured.\n"
+    median, most, nearly_all = (f"{saved.quantile(share) * 1000:.1f}" for share in (0.5, 0.95, 0.99))
+    return (
+        "Under the scenario `typing` of the yardstick, by the server's own histogram (`collab_saved_seconds` of "
+        f"`/metrics`, from the end of the turn that took an edit until it is on disk; {saved.count:,} turns): median "
+        f"{median} ms, 95 % {most} ms, 99 % {nearly_all} ms, reckoned between the bounds of its buckets.\n"
+    )
 
 
 def _times(name: str, seconds: Sequence[float]) -> tuple[str, ...]:

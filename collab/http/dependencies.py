@@ -7,8 +7,9 @@ path decoded; `DocumentRoute` matches the raw one, so that the document `a/expor
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ from collab.names import document_id
 from collab.sandbox import Sandbox
 from collab.store.base import Store
 from collab.store.journal import GroupCommitJournal
+
+CREATIONS: Final = 16
+"""Documents that may be created at once."""
 
 _SLASH: Final = "\udc2f"
 """Stands for an escaped slash while routes are matched: half of a surrogate pair, which no path decodes to."""
@@ -41,6 +45,8 @@ class Services:
     trials: Sandbox
     """For what may be hostile: whoever keeps it busy keeps nobody from exporting."""
     max_body_bytes: int
+    creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CREATIONS))
+    """Each holds a body until it is on disk, which may take as long as a database is locked."""
 
 
 Running = Callable[[], Services]

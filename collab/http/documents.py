@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,15 +16,25 @@ from collab.content import FORMATS, render
 from collab.core.connection import Access
 from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
-from collab.errors import DamagedError, ExistsError, ForbiddenError, MalformedError, NotFoundError
+from collab.errors import (
+    DamagedError,
+    ExistsError,
+    ForbiddenError,
+    MalformedError,
+    NotFoundError,
+    UnavailableError,
+)
 from collab.http.bodies import BODIES, body_of, update_in
-from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
+from collab.http.dependencies import CREATIONS, DocumentPath, DocumentRoute, Running, Services, named
 from collab.http.schemas import DocumentAccess, DocumentInfo, Problem
 from collab.loading import readable_of
 from collab.names import document_id
 from collab.sandbox import WorkerCrashError
 from collab.seed import examined
 from collab.store.base import LogRow
+
+FLUSH_SECONDS: Final = 10.0
+"""How long a request waits for what is not on disk yet."""
 
 ExportFormat = Enum("ExportFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 """The formats that there are, as a query parameter."""
@@ -130,13 +140,16 @@ async def _first_update(services: Services, request: Request, template: str | No
 
 
 async def _create(services: Services, document: DocumentId, first: Entry) -> None:
-    """Create a document with its first row, and tell the room that waits for somebody to begin it (N1, N4)."""
-    inspection = await examined(first.data, services.trials)
-    # What the people in a room have written makes the document exist.
-    await services.journal.flush(document)
-    if not await services.store.create(document, first):
-        raise ExistsError(f"there is a document {document!r} already")
-    await services.hub.bring(document, first.data, inspection)
+    """Create a document with its first row, and tell the room that waits for somebody to begin it (N1, N4, N7)."""
+    if services.creations.locked():
+        raise UnavailableError(f"{CREATIONS} documents are being created already")
+    async with services.creations:
+        inspection = await examined(first.data, services.trials)
+        # What the people in a room have written makes the document exist.
+        await services.journal.flush(document, timeout_seconds=FLUSH_SECONDS)
+        if not await services.store.create(document, first):
+            raise ExistsError(f"there is a document {document!r} already")
+        await services.hub.bring(document, first.data, inspection)
 
 
 async def _describe(services: Services, document: DocumentId) -> DocumentInfo:
@@ -163,7 +176,7 @@ async def _state(services: Services, document: DocumentId) -> tuple[bytes, str]:
     room = services.hub.rooms.get(document)
     if room is not None and not room.broken:
         return room.state()
-    await services.journal.flush(document)
+    await services.journal.flush(document, timeout_seconds=FLUSH_SECONDS)
     rows = await services.store.load(document)
     if not rows and room is None:
         raise NotFoundError(f"there is no document {document!r}")

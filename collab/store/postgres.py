@@ -40,6 +40,9 @@ ANSWER_SECONDS: Final = 30.0
 """After which a server that says nothing counts as lost. A commit on a slow disk takes five; TCP alone
 would wait for a machine that has vanished for a quarter of an hour."""
 
+PROMISE_SECONDS: Final = 1.0
+"""How often a server is asked again whether it still keeps what it commits; a round trip of its own each time."""
+
 # What counts is what holds in this session, whether server, database, user or URL said so. What was found is set for
 # the session: whoever turns it off later turns it off for those who come later.
 _PROMISES: Final = """
@@ -70,6 +73,8 @@ class PostgresDatabase:
             isolation_level="AUTOCOMMIT",
         )
         self._log: Session | None = None
+        self._promised_at = float("-inf")
+        """When the server was last asked for its promises, in seconds of the loop's clock."""
         self._log_free = asyncio.Lock()
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -106,6 +111,9 @@ class PostgresDatabase:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         with self._explained():
+            if self._is_due():
+                async with self._log_free:
+                    await self._session()
             return await self._write(work)
 
     async def insert(self, sql: str, rows: Sequence[Sequence[object]], otherwise: Callable[[Connection], None]) -> None:
@@ -145,9 +153,7 @@ class PostgresDatabase:
 
     async def _insert(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Past SQLAlchemy, which takes three round trips, and four times the CPU."""
-        session = self._log
-        if session is None or session.is_closed():
-            session = self._log = await self._connect()
+        session = await self._session()
         try:
             # A transaction without BEGIN: there is one Sync, behind the last execution.
             await session.executemany(sql, rows)
@@ -157,6 +163,24 @@ class PostgresDatabase:
             # Cancelled, or without an answer: what this session still does is not known.
             session.terminate()
             raise
+
+    async def _session(self) -> Session:
+        """Return the log's own session to a server that still keeps what it commits (S23)."""
+        session = self._log
+        if session is None or session.is_closed():
+            session = self._log = await self._connect()
+        elif self._is_due():
+            # `fsync` holds for sessions that there are, too, as soon as the server reads its settings again.
+            await self._server.insist(session)
+        else:
+            return session
+        self._promised_at = asyncio.get_running_loop().time()
+        return session
+
+    def _is_due(self) -> bool:
+        """Whether the server has to be asked for its promises again; who allowed it to break them is told once."""
+        age = asyncio.get_running_loop().time() - self._promised_at
+        return age >= PROMISE_SECONDS and not self._server.allow_unsafe_commits
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -216,18 +240,19 @@ class Server:
                 "the database's URL cannot be read; one looks like postgresql+asyncpg://user:password@host/collab"
             ) from None
         try:
-            self._insist(await session.fetchrow(_PROMISES))
+            await self.insist(session)
         except BaseException:
             session.terminate()
             raise
         return session
 
-    def _insist(self, promises: Any) -> None:
-        """Raise unless a commit in this session is on disk when it is reported.
+    async def insist(self, session: Session) -> None:
+        """Raise UnavailableError unless a commit in this session is on disk when it is reported.
 
         `local`, `remote_write`, `on` and `remote_apply` all wait for the server's own disk; they differ in
         what they wait for of its standbys, and that is the operator's choice.
         """
+        promises: Any = await session.fetchrow(_PROMISES)
         if promises["encoding"] != "UTF8":
             raise UnavailableError(
                 f"the database {self.name} has the encoding {promises['encoding']}: make one with UTF8"

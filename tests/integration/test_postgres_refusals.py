@@ -220,6 +220,25 @@ class TestPromises:
         finally:
             await setting(postgres, "fsync", "on")
 
+    async def test_a_server_that_stops_to_sync_is_noticed(
+        self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """S23: it holds for sessions that there are, as soon as the server reads its settings again."""
+        monkeypatch.setattr("collab.store.postgres.PROMISE_SECONDS", 0)
+        store = await SqlStore.open(postgres.url(await postgres.clean_database()))
+        await store.append([ONE])
+        await setting(postgres, "fsync", "off")
+        try:
+            with pytest.raises(UnavailableError, match="fsync=off"):
+                await store.append([ONE])
+            with pytest.raises(UnavailableError, match="fsync=off"):
+                await store.create(DocumentId("plans"), ONE[1])
+        finally:
+            await setting(postgres, "fsync", "on")
+        await store.append([ONE])
+        assert 2 == len(await store.load(NOTES))
+        await store.close()
+
     async def test_what_is_turned_off_later_stays_on_here(self, postgres: PostgresServer) -> None:
         """S23: in sessions that there are; new ones are refused until it is on again."""
         database = await postgres.clean_database()

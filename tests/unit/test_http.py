@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from collab.app import create_app
 from collab.core.inspection import read
 from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
+from collab.http.dependencies import CREATIONS
 from collab.settings import Anonymous, Settings
 from tests.support.hostile import text, update
 from tests.support.members import typed
@@ -122,6 +124,32 @@ async def test_a_document_is_exported_with_rows_that_would_not_be_let_in_today(
     answer = await client.get("/api/documents/notes/export?format=text")
 
     assert "hello!\n" == answer.text
+
+
+async def test_sixteen_documents_are_created_at_once_and_none_waits_for_ever(
+    running: tuple[httpx.AsyncClient, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N7, G11: the database takes no writes, and each holds a body of megabytes."""
+    client, services = running
+    monkeypatch.setattr("collab.http.documents.FLUSH_SECONDS", 0.2)
+    unlocked = asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        await unlocked.wait()
+
+    monkeypatch.setattr(type(services.store), "append", wait)
+    names = [DocumentId(f"new {number}") for number in range(40)]
+    for name in names:
+        services.journal.append(name, [Entry(HELLO, "ann")], ())
+
+    words: dict[str, Any] = {"content": b"words", "headers": {"content-type": "text/plain"}}
+    answers = await asyncio.gather(*(client.put(f"/api/documents/{name}", **words) for name in names))
+
+    unlocked.set()
+    assert {503} == {answer.status_code for answer in answers}
+    said = [answer.json()["detail"] for answer in answers]
+    assert CREATIONS == sum("not on disk after 0.2 seconds" in each for each in said)
+    assert len(names) - CREATIONS == said.count(f"{CREATIONS} documents are being created already")
 
 
 async def test_an_open_document_is_exported_as_it_is_now(running: tuple[httpx.AsyncClient, Any]) -> None:

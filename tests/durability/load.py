@@ -56,7 +56,7 @@ class Person(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.ready:
             self.ready = True
-            self._transport.write(_masked(_STEP_1))
+            self._transport.write(masked(_STEP_1))
         if not self._asked:
             return
         data = self._rest + data
@@ -75,7 +75,7 @@ class Person(asyncio.Protocol):
         token = TOKEN.pack(TOKEN_MARK, self._client, clock)
         self._asked[clock] = time.perf_counter()
         self._transport.write(
-            _masked(bytes((SYNC, Kind.UPDATE)) + var_bytes(update)) + _masked(bytes((SYNC_STATUS,)) + var_bytes(token))
+            masked(bytes((SYNC, Kind.UPDATE)) + var_bytes(update)) + masked(bytes((SYNC_STATUS,)) + var_bytes(token))
         )
 
     @property
@@ -87,7 +87,7 @@ class Person(asyncio.Protocol):
         self._transport.abort()
 
 
-def _masked(message: bytes) -> bytes:
+def masked(message: bytes) -> bytes:
     """Return a client's frame; a mask of zeros changes nothing."""
     assert len(message) < 126
     return bytes((0x82, 0x80 | len(message), 0, 0, 0, 0)) + message

@@ -8,19 +8,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import httpx
 import psutil
 
+from collab.core.wire import var_bytes
 from tests.durability.ailments import Ailment
 from tests.durability.evidence import contents_of, joined_late, stored
 from tests.durability.ledger import Findings, compare
-from tests.durability.typist import DEADLINE_SECONDS, Typist, company, wait_until
+from tests.durability.load import masked
+from tests.durability.typist import DEADLINE_SECONDS, SYNC_STATUS, Typist, company, wait_until
 from tests.support.server import Server
 
 PAUSE_SECONDS: Final = 0.03
 MEMORY_BYTES: Final = 64 << 20
 """What a server may grow by while it can't write."""
+REFUSED_BYTES: Final = 16 << 20
+"""What it may grow by once its journal, of 20 kB, is full. What is kept of each of QUESTIONS would be more."""
+QUESTIONS: Final = 100_000
+GOODBYE: Final = bytes((0x88, 0x80, 0, 0, 0, 0))
+"""A close frame without a code, as a client sends it."""
 UNAVAILABLE: Final = 1013
 ENOUGH: Final = 100
 """Updates that are acknowledged at least where nobody is sent away, so that the check has something to look at."""
@@ -85,8 +93,10 @@ class Outage:
         async with self._cared_for():
             await self._begin()
             await wait_until(lambda: all(UNAVAILABLE in each.closed_with for each in self.typists), "1013")
+            for document in self._documents:
+                await self._nag(document)
             memory = self._memory() - self._memory_before
-            assert memory < MEMORY_BYTES, f"the server grew by {memory >> 20} MiB"
+            assert memory < REFUSED_BYTES, f"the server grew by {memory >> 20} MiB"
             late = await joined_late(self.server.ws_url, self.typists[0].document)
             assert late.text, "a late joiner found nothing"
             self._ailment.heal()
@@ -146,6 +156,23 @@ class Outage:
     def _look_at_disk(self) -> None:
         for name, update in stored(self._ailment.outside(self.server.database), self._documents).items():
             self.figures.findings += compare(contents_of(update), [each.ledger for each in self._people(name)])
+
+    async def _nag(self, document: str) -> None:
+        """Ask again and again whether all is saved, in a document of which something is not."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        writer.write(
+            f"GET /ws/{quote(document)} HTTP/1.1\r\nHost: 127.0.0.1:{self.server.port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            "".encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        question = masked(bytes((SYNC_STATUS,)) + var_bytes(bytes(16)))
+        for _ in range(QUESTIONS // 1000):
+            writer.write(question * 1000)
+            await writer.drain()
+        writer.write(GOODBYE)
+        await reader.read()  # it answers when it has seen all of them
+        writer.close()
 
     async def _come_back(self) -> None:
         """Have everybody connect until they are in, as providers do: some may be refused once more."""

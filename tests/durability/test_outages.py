@@ -34,15 +34,26 @@ async def test_nothing_is_acknowledged_meanwhile_and_all_goes_on_by_itself(
     assert figures.acknowledged > ENOUGH * rounds
 
 
-@pytest.mark.parametrize("ailment", [Lock, FullDisk], ids=["locked", "full"])
+@pytest.mark.parametrize("ailment", [lambda _: Lock(), lambda _: FullDisk(), slow_disk], ids=["locked", "full", "slow"])
 async def test_the_check_finds_a_server_that_says_saved_too_early(
-    tmp_path: Path, seed: int, ailment: Callable[[], Ailment]
+    tmp_path: Path, seed: int, ailment: Callable[[Random], Ailment]
 ) -> None:
     """G11: a check that can't fail proves nothing."""
-    outage = Outage(tmp_path / "data", seed, ailment(), module="tests.durability.spoiled")
+    outage = Outage(tmp_path / "data", seed, ailment(Random(seed)), module="tests.durability.spoiled")
 
     with pytest.raises(AssertionError, match=MUST_NOT):
         await outage.live_through()
+
+
+async def test_the_check_finds_a_server_that_loses_with_a_failed_sync_what_it_said_was_saved(
+    tmp_path: Path, seed: int
+) -> None:
+    """G11, S19."""
+    outage = Outage(tmp_path / "data", seed, failed_sync(Random(seed)), module="tests.durability.spoiled")
+
+    figures = await outage.end_and_start_again()
+
+    assert figures.findings.lost
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)

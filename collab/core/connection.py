@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from collab.core.causality import Id
 from collab.core.dialects import Dialect
 from collab.core.expense import TrialLimits
-from collab.core.inspection import Inspection
+from collab.core.inspection import Inspection, Run
 from collab.core.ports import Sink
 from collab.core.replica import Replica
 from collab.core.survey import survey_of_emoji
@@ -26,6 +26,9 @@ class Access(Enum):
     VIEW = "view"
     COMMENT = "comment"
     EDIT = "edit"
+
+
+HELD: Final = 64
 
 
 @dataclass(slots=True)
@@ -59,8 +62,12 @@ class Connection:
     """Set while its sink is full."""
     refused: bool = False
     """Whether an edit of it was refused, so that it is never told that all is saved."""
-    held: list[bytes] = field(default_factory=list)
-    """Updates of it of which something may still wait for a predecessor, as they came."""
+    held: dict[int, int] = field(default_factory=dict)
+    """Clocks of clients that it sent, up to which something may still wait for a predecessor."""
+    held_deletes: set[Run] = field(default_factory=set)
+    """The same of what it deletes."""
+    held_most: int = HELD
+    """At how many of these those are forgotten that wait no more."""
     token: bytes | None = None
     """The last sync status that cannot be answered yet."""
     promised: int = 0

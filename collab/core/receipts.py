@@ -8,27 +8,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from collab.core.connection import Connection
+from collab.core.connection import HELD, Connection
+from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Journal
+from collab.core.replica import Replica
 
 
 class Receipts:
     """The sync statuses of a room that are not answered yet. Owned by it."""
 
-    __slots__ = ("_awaits", "_document", "_journal", "_reads")
+    __slots__ = ("_document", "_journal", "_reads", "_replica")
 
     def __init__(
         self,
         document: DocumentId,
         journal: Journal,
-        awaits: Callable[[bytes], bool],
+        replica: Callable[[], Replica],
         reads: Callable[[Connection], bool],
     ) -> None:
-        """`awaits` tells whether something of an update that came waits still, `reads` to whom may be written."""
+        """`replica` gives the one that the room has, `reads` tells to whom may be written."""
         self._document = document
         self._journal = journal
-        self._awaits = awaits
+        self._replica = replica
         self._reads = reads
+
+    def hold(self, connection: Connection, inspection: Inspection) -> None:
+        """Take note that something of an update waits for a predecessor, and is in no log."""
+        state = self._replica().state
+        for client, _, end in inspection.runs:
+            if end > max(state.get(client, 0), connection.held.get(client, 0)):
+                connection.held[client] = end
+        connection.held_deletes.update(self._replica().new_deletions(inspection))
+        if len(connection.held) + len(connection.held_deletes) > connection.held_most:
+            self._forget_known(connection)
+
+    def holds(self, connection: Connection) -> bool:
+        """Whether something that a connection sent still waits."""
+        if not connection.held and not connection.held_deletes:
+            return False
+        runs = tuple((client, 0, end) for client, end in connection.held.items())
+        if not self._replica().knows(Inspection(runs, deletes=tuple(connection.held_deletes))):
+            return True
+        connection.held.clear()
+        connection.held_deletes.clear()
+        return False
+
+    def _forget_known(self, connection: Connection) -> None:
+        """Forget what has been let in since, each time when there is twice as much: something may wait for ever."""
+        replica = self._replica()
+        state, deletes = replica.state, Inspection((), deletes=tuple(connection.held_deletes))
+        connection.held = {client: end for client, end in connection.held.items() if end > state.get(client, 0)}
+        connection.held_deletes = set(replica.new_deletions(deletes))
+        connection.held_most = max(HELD, 2 * (len(connection.held) + len(connection.held_deletes)))
 
     def ask(self, connection: Connection, token: bytes) -> None:
         """Return `token` when all that the connection has sent is on disk; all of it has been settled."""
@@ -40,13 +71,11 @@ class Receipts:
 
         While the log takes no more it takes one question of each: whoever keeps asking costs no memory.
         """
-        if connection.token is None or (connection.promised and self._journal.full):
+        if connection.token is None or (connection.promised and self._journal.full) or self.holds(connection):
             return
-        connection.held = [update for update in connection.held if self._awaits(update)]
-        if not connection.held:
-            token, connection.token = connection.token, None
-            connection.promised += 1
-            self._journal.append(self._document, (), (partial(self._saved, connection, token),))
+        token, connection.token = connection.token, None
+        connection.promised += 1
+        self._journal.append(self._document, (), (partial(self._saved, connection, token),))
 
     def _saved(self, connection: Connection, token: bytes) -> None:
         connection.promised -= 1
@@ -57,3 +86,12 @@ class Receipts:
         elif connection.behind is not None:
             connection.behind.owed_status = token
         self.go_on(connection)
+
+
+def sent(connection: Connection, inspection: Inspection) -> bool:
+    """Whether a connection is among those that something waits of, or waited until it was left out."""
+    return any(start < connection.held.get(client, 0) for client, start, _ in inspection.runs) or any(
+        client == other and start < other_end and other_start < end
+        for client, start, end in inspection.deletes
+        for other, other_start, other_end in connection.held_deletes
+    )

@@ -203,10 +203,6 @@ class Replica:
         """How many updates wait for a predecessor."""
         return len(self._waiting)
 
-    def awaits(self, update: bytes) -> bool:
-        """Whether something still waits of an update that came as this."""
-        return self._waiting.has(update)
-
     def take_left_out(self) -> list[LeftOut]:
         """Return what waited and was left out since this was last asked (R24)."""
         left_out, self._left_out = self._left_out, []
@@ -273,9 +269,8 @@ class Replica:
         kept = rest.update == EMPTY_UPDATE or rest.update in self._waiting
         if limits and not kept:
             self._waiting.check(rest, limits, self._layout.containers.deepest, self.structs, self.size_bytes)
-        brought = ready != EMPTY_UPDATE and self._take(ready, ready_inspection, limits) is Verdict.INTEGRATED
-        if kept and not brought:
-            return Verdict.KNOWN
+        if ready != EMPTY_UPDATE:
+            self._take(ready, ready_inspection, limits)
         if not kept:
             self._waiting.add(rest)
             self._release()  # the ready part may have let in what the rest waits for
@@ -377,7 +372,7 @@ class Replica:
                     self._bring_in(ready, inspection, judge=not all(waiting.stored for waiting in group))
             except MalformedError as error:
                 culprit = culprit_in(group, self.state, error)
-                self._left_out.append(LeftOut(culprit.whole, error))
+                self._left_out.append(LeftOut(culprit.inspection, error))
                 group.remove(culprit)
             except BrokenReplicaError as error:
                 error.culprit = culprit_in(group, self.state, error).whole
@@ -386,7 +381,7 @@ class Replica:
                 break
         else:
             again = UnavailableError("too much of what waited was bad; send what you have again")
-            self._left_out += [LeftOut(waiting.whole, again) for waiting in group]
+            self._left_out += [LeftOut(waiting.inspection, again) for waiting in group]
             return
         for waiting, part in zip(group, parts, strict=True):
             if part.rest != EMPTY_UPDATE:

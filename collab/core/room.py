@@ -21,7 +21,7 @@ from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
 from collab.core.partition import repeats
 from collab.core.ports import DocumentId, Journal, Uplink
-from collab.core.receipts import Receipts
+from collab.core.receipts import Receipts, sent
 from collab.core.replica import Replica, Verdict
 from collab.core.turn import Turn, merged
 from collab.core.waiting import LeftOut, Parts
@@ -65,7 +65,7 @@ class Room:
         self._wake = wake
         self._audience = Audience()
         self._awareness: Awareness[Connection] = Awareness(lambda one, other: one.principal == other.principal)
-        self._receipts = Receipts(document, journal, self._awaits, self._reads)
+        self._receipts = Receipts(document, journal, lambda: self._replica, self._reads)
         self._turn = Turn()
         self._awake = False
         self._broken = False
@@ -218,7 +218,7 @@ class Room:
             self._turn.integrated(connection, update)
         else:
             self._turn.waits(connection)
-            connection.held.append(update)
+            self._receipts.hold(connection, inspection)
             self._ask(connection)
         self._rouse()
         self._leave_out(self._replica.take_left_out())
@@ -227,8 +227,8 @@ class Room:
 
     def _leave_out(self, left_out: Sequence[LeftOut]) -> None:
         """Refuse what had waited to whoever sent it, as if it had come now (R24)."""
-        for whole, error in left_out:
-            for connection in [each for each in self.connections if whole in each.held]:
+        for inspection, error in left_out:
+            for connection in [each for each in self.connections if sent(each, inspection)]:
                 self.close(connection, error)
 
     def _receive_state_vector(self, connection: Connection, state_vector: bytes) -> None:
@@ -262,9 +262,6 @@ class Room:
         connection.refused = True
         if self._reads(connection):
             connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
-
-    def _awaits(self, update: bytes) -> bool:
-        return self._replica.awaits(update)
 
     def _reads(self, connection: Connection) -> bool:
         """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""
@@ -371,7 +368,7 @@ class Room:
         self._broken = False
         # What waited is in no log. Its senders bring it again, with what it waited for.
         again = UnavailableError("the document was read again; send what you have again")
-        for connection in [connection for connection in self.connections if connection.held]:
+        for connection in [each for each in self.connections if self._receipts.holds(each)]:
             self.close(connection, again)
         for connection in self.connections:
             if connection.behind is not None:

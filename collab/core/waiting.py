@@ -69,8 +69,8 @@ class WaitingUpdate:
 class LeftOut(NamedTuple):
     """What waited, and may not be let in now that it could be."""
 
-    whole: bytes
-    """The update, as it came."""
+    inspection: Inspection
+    """Of what was left of it."""
     error: CollabError
     """What speaks against it."""
 
@@ -98,10 +98,6 @@ class WaitingList:
 
     def __contains__(self, update: bytes) -> bool:
         return any(waiting.update == update for waiting in self._updates)
-
-    def has(self, whole: bytes) -> bool:
-        """Whether something still waits of what came as `whole`."""
-        return any(waiting.whole == whole for waiting in self._updates)
 
     def add(self, waiting: WaitingUpdate) -> None:
         self._updates.append(waiting)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from collab.core.connection import Access
-from tests.support.members import Table, typed
+from collab.core.merging import merge
+from tests.support.members import Table, deleted, typed
 
 
 @pytest.fixture
@@ -71,6 +72,67 @@ def test_an_edit_that_waits_for_its_predecessor_is_saved_when_that_has_come(tabl
 
     assert [b"2"] == ann.saved
     assert {8: 1, 7: 1, 9: 1} == table.log.load().state
+
+
+def test_whoever_sends_again_what_waits_already_is_not_told_that_it_is_saved(table: Table) -> None:
+    """R23: it waits since an earlier connection, and is in no log; it comes as it was, or with something else."""
+    early, late = typed(7, 1, "b", (7, 0)), typed(9, 0, "z")
+    table.join("ann").leave()
+    first = table.join("ann")
+    first.send(early)
+    first.leave()
+    again, with_more = table.join("ann"), table.join("ann")
+
+    again.say(early)
+    with_more.say(merge([early, late]))
+    for member in (again, with_more):
+        member.ask_whether_saved(b"1")
+    table.log.commit()
+    assert [] == again.saved == with_more.saved
+    table.join("ben").send(typed(7, 0, "a"))
+    table.log.commit()
+
+    assert [b"1"] == again.saved == with_more.saved
+
+
+def test_a_deletion_that_waits_is_not_saved(table: Table) -> None:
+    """R23."""
+    ann = table.join("ann")
+    ann.say(deleted(7, 0, 1))
+    ann.ask_whether_saved(b"1")
+    table.log.commit()
+    assert [] == ann.saved
+
+    table.join("ben").send(typed(7, 0, "a"))
+    table.log.commit()
+
+    assert [b"1"] == ann.saved
+
+
+def test_what_waits_is_remembered_once_however_often_it_comes(table: Table) -> None:
+    """R23, G8: a client that never asks whether anything is saved costs no memory either."""
+    ann, ben = table.join("ann"), table.join("ben")
+    for _ in range(100):
+        ann.send(typed(7, 1, "b", (7, 0)))
+        ann.send(deleted(8, 0, 1))
+    assert ({7: 2}, {(8, 0, 1)}) == (ann.connection.held, ann.connection.held_deletes)
+
+    ben.send(merge([typed(7, 0, "a"), typed(8, 0, "c")]))
+    ann.ask_whether_saved(b"1")
+
+    assert ({}, set()) == (ann.connection.held, ann.connection.held_deletes)
+
+
+def test_what_waits_no_more_is_forgotten_also_if_something_waits_for_ever(table: Table) -> None:
+    """R23, G8."""
+    ann = table.join("ann")
+    ann.send(typed(7, 1, "never", (7, 0)))
+    for client in range(100, 1100):
+        ann.send(typed(client, 1, "b", (client, 0)))
+        ann.send(deleted(client, 0, 2))
+        ann.send(typed(client, 0, "a"))
+
+    assert 130 > len(ann.connection.held) + len(ann.connection.held_deletes)
 
 
 def test_while_the_log_takes_no_more_only_the_latest_question_is_kept(table: Table) -> None:

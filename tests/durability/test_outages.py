@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -32,6 +33,19 @@ async def test_nothing_is_acknowledged_meanwhile_and_all_goes_on_by_itself(
 
     assert Findings() == figures.findings
     assert figures.acknowledged > ENOUGH * rounds
+
+
+@pytest.mark.parametrize("ailment", [Lock, FullDisk], ids=["locked", "full"])
+async def test_so_it_is_for_five_servers_at_once_that_are_unwell_for_long(
+    tmp_path: Path, seed: int, ailment: Callable[[], Ailment]
+) -> None:
+    """G11: a lock is held for four times as long as a server waits for one."""
+    outages = [Outage(tmp_path / str(number), seed + number, ailment()) for number in range(5)]
+
+    lived = await asyncio.gather(*(outage.live_through(8.0) for outage in outages))
+
+    assert [Findings()] * 5 == [figures.findings for figures in lived]
+    assert all(figures.acknowledged > ENOUGH for figures in lived)
 
 
 @pytest.mark.parametrize("ailment", [lambda _: Lock(), lambda _: FullDisk(), slow_disk], ids=["locked", "full", "slow"])

@@ -9,6 +9,7 @@ Not for: what any of them does. `Collab` is embedded in a FastAPI application of
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,7 +33,9 @@ from collab.store.compaction import CompactedStore, CompactionPolicy, Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
 from collab.store.sql import SqlStore
-from collab.transport.asgi import YWebsocketRoute
+from collab.transport.hocuspocus import AnteroomLimits, HocuspocusRoute
+from collab.transport.rota import Rota
+from collab.transport.y_websocket import YWebsocketRoute
 
 
 class Collab:
@@ -52,11 +55,14 @@ class Collab:
             authenticator = TokenAuthenticator(tokens, anonymous(self.settings.anonymous))
         self._authenticator = authenticator
         self._services: Services | None = None
+        self._turns: Rota | None = None
         self.router = APIRouter()
         self.router.include_router(operations.router(self.services))
         self.router.include_router(metrics.router(self.services))
         self.router.include_router(documents.router(self.services))
-        self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services)))
+        self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services, self._rota)))
+        shared = HocuspocusRoute(self.services, self._rota, _anteroom(self.settings))
+        self.router.routes.append(WebSocketRoute("/hocuspocus", shared))
         self.router.include_router(reference.router(self.router))
         self.router.include_router(page.router(tokens))
 
@@ -81,11 +87,17 @@ class Collab:
             store = await open_store(self.settings)
             stack.push_async_callback(store.close)
             self._services = self._assemble(store)
+            self._turns = Rota(asyncio.get_running_loop())
             await stack.enter_async_context(self._services.hub.running())
             try:
                 yield
             finally:
                 self._services = None
+
+    def _rota(self) -> Rota:
+        """Return whose turn it is on this loop; there while `services` are."""
+        assert self._turns is not None
+        return self._turns
 
     def _assemble(self, store: CompactedStore) -> Services:
         settings = self.settings
@@ -137,6 +149,17 @@ async def open_store(settings: Settings) -> CompactedStore:
         return MemoryStore()
     return await SqlStore.open(
         settings.database_url, processes=settings.workers, allow_unsafe_commits=settings.allow_unsafe_commits
+    )
+
+
+def _anteroom(settings: Settings) -> AnteroomLimits:
+    return AnteroomLimits(
+        seconds=settings.sign_in_seconds,
+        idle_seconds=settings.socket_idle_seconds,
+        held_bytes=settings.sign_in_bytes,
+        held_messages=settings.sign_in_messages,
+        process_bytes=settings.sign_in_total_bytes,
+        documents=settings.socket_documents,
     )
 
 

@@ -109,6 +109,14 @@ class LineageError(CollabError):
         )
 
 
+class AccessChangedError(CollabError):
+    """What somebody may do has changed since they came in; they may come again, as whoever they are now."""
+
+    http_status = 403
+    close_code = 4205
+    title = "Access changed"
+
+
 class LagError(CollabError):
     """A peer has not read what was sent to it for longer than the limit."""
 

@@ -127,7 +127,7 @@ class Hub:
         opening = self._opening.get(document)
         if opening is None:
             opening = self._opening[document] = self._loop.create_future()
-            self._start(self._open(document, principal, opening))
+            self.start(self._open(document, principal, opening))
         # Shielded: whoever gives up waiting takes the room from nobody else.
         return await asyncio.shield(opening)
 
@@ -187,7 +187,7 @@ class Hub:
                 room.settle()
             elif room.document not in self._mending:
                 self._mending.add(room.document)
-                self._start(self._mend(room))
+                self.start(self._mend(room))
 
     async def _mend(self, room: Room) -> None:
         """Read a broken room's document again, once all that it appended is in the log (R13)."""
@@ -208,7 +208,7 @@ class Hub:
 
     def try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
         """Try an update in another process, hand the outcome to its room, then call `done`."""
-        self._start(self._try_out(room, trial, done))
+        self.start(self._try_out(room, trial, done))
 
     async def _try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
         due: Trial | None = trial
@@ -267,7 +267,8 @@ class Hub:
 
     # ---- tasks ----
 
-    def _start(self, work: Coroutine[object, object, None]) -> None:
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Do a piece of work in a task of its own; its failure is logged, and ends nothing else."""
         if self._tasks is None:
             work.close()
             return

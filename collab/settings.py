@@ -59,6 +59,14 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
+    sign_in_seconds: float = Field(
+        10.0, gt=0, description="how long a socket of Hocuspocus' protocol may take to sign in for its first document"
+    )
+    sign_in_bytes: int = Field(64 << 10, gt=0, description="what such a socket may send ahead of that")
+    sign_in_messages: int = Field(100, gt=0, description="the same in messages")
+    sign_in_total_bytes: int = Field(64 << 20, gt=0, description="what all such sockets together may have sent ahead")
+    socket_idle_seconds: float = Field(60.0, gt=0, description="how long such a socket may stay without a document")
+    socket_documents: int = Field(1_000, gt=0, description="documents that one such socket may have")
     linger_seconds: float = Field(30.0, ge=0, description="how long a room stays open after its last connection")
     lag_limit_seconds: float = Field(120.0, gt=0, description="how long a peer may not read before it is closed")
     journal_interval_seconds: float = Field(0.01, ge=0, description="pause between two commits of a busy log")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from collab.core.asking import ask_back
 from collab.core.connection import Behind, Connection
 from collab.core.dialects import Dialect
 from collab.core.replica import Replica
@@ -69,13 +70,14 @@ class Audience:
         if behind.was_live or behind.owed_step_2:
             self.add(connection)
         if behind.owed_step_2:
+            ask_back(connection, replica)
             diff = replica.diff(behind.state_vector)
             connection.sink.write(connection.dialect.sync_step_2(diff))
         elif behind.was_live and behind.version != replica.version:
             diff = replica.diff(behind.state_vector)
             connection.sink.write(connection.dialect.update(diff))
         if behind.owed_status is not None:
-            connection.sink.write(connection.dialect.sync_status(behind.owed_status))
+            connection.tell_saved(behind.owed_status)
 
     def send(self, update: bytes, author: Connection | None) -> None:
         """Send an update to everybody but its author."""
@@ -88,11 +90,12 @@ class Audience:
                     write(frame)
 
 
-def tell(connections: Iterable[Connection], say: Callable[[Dialect], bytes]) -> None:
-    """Send each of these connections what `say` makes of it in its protocol."""
-    frames: dict[Dialect, bytes] = {}
+def tell(connections: Iterable[Connection], say: Callable[[Dialect], bytes | None]) -> None:
+    """Send each of these connections what `say` makes of it in its protocol, if anything."""
+    frames: dict[Dialect, bytes | None] = {}
     for connection in connections:
         frame = frames.get(connection.dialect)
         if frame is None:
             frame = frames[connection.dialect] = say(connection.dialect)
-        connection.sink.write(frame)
+        if frame is not None:
+            connection.sink.write(frame)

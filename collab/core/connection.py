@@ -13,11 +13,13 @@ from collab.core.causality import Id
 from collab.core.dialects import Dialect
 from collab.core.expense import TrialLimits
 from collab.core.inspection import Inspection, Run
+from collab.core.partition import repeats
 from collab.core.ports import Sink
 from collab.core.replica import Replica
 from collab.core.survey import survey_of_emoji
 from collab.core.waiting import Parts, WaitingLimits
 from collab.core.wire import Kind
+from collab.errors import UnavailableError
 
 
 class Access(Enum):
@@ -29,6 +31,9 @@ class Access(Enum):
 
 
 HELD: Final = 64
+
+Token = bytes | int
+"""A client's own, to be given back; or how many of its updates had been taken, of one that counts them."""
 
 
 @dataclass(slots=True)
@@ -43,7 +48,7 @@ class Behind:
     was_live: bool
     owed_step_2: bool = False
     """Whether it sent a SyncStep1 meanwhile; the state vector is that one's then."""
-    owed_status: bytes | None = None
+    owed_status: Token | None = None
     """The last sync status that fell due meanwhile."""
 
 
@@ -56,8 +61,10 @@ class Connection:
     principal: str
     """Whose it is: the author of its rows, and the owner of its client ids."""
     access: Access = Access.EDIT
-    asked: bool = False
-    """Whether a SyncStep1 of ours has not been answered."""
+    asked: int = 0
+    """SyncStep1 of ours that have not been answered."""
+    asked_back: int = 0
+    """Of a client that counts: the same of those that answered one of its own."""
     behind: Behind | None = None
     """Set while its sink is full."""
     refused: bool = False
@@ -68,11 +75,25 @@ class Connection:
     """The same of what it deletes."""
     held_most: int = HELD
     """At how many of these those are forgotten that wait no more."""
-    token: bytes | None = None
+    taken: int = 0
+    """Of a client that counts: the updates of it that were taken."""
+    told: int = 0
+    """How many of them it was told of that they are on disk."""
+    token: Token | None = None
     """The last sync status that cannot be answered yet."""
     promised: int = 0
     """How many sync statuses of it wait for the log."""
     closed: bool = False
+
+    def tell_saved(self, token: Token) -> None:
+        """Say that all is on disk that it had sent when it asked, or was counted."""
+        if isinstance(token, bytes):
+            self.sink.write(self.dialect.sync_status(token))
+            return
+        status = self.dialect.sync_status(b"")
+        for _ in range(token - self.told):
+            self.sink.write(status)
+        self.told = token
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +130,20 @@ class Trial:
         emoji = survey_of_emoji(replica.halves)
         return cls(connection, kind, update, replica.full_state(), emoji, replica.limits, graves, attempt)
 
+    def again(self, inspection: Inspection, replica: Replica, attempts: int) -> Trial | None:
+        """Return the next trial if what the update turned out to say makes this one void; None if it holds.
+
+        Raises:
+            UnavailableError: so many attempts have been made.
+        """
+        graves = self.graves | replica.graves(inspection)
+        repeated = repeats(inspection, replica.state) and not replica.knows(inspection)
+        if not repeated and graves == self.graves:
+            return None
+        if self.attempt == attempts:
+            raise UnavailableError("the document changes faster than the update can be tried")
+        return Trial.on(replica, self.connection, self.kind, self.update, graves, self.attempt + 1)
+
 
 class Tried(NamedTuple):
     """An update that may be taken: read, and cut if something of it has to wait, so that the room need not do it."""
@@ -128,6 +163,8 @@ class RoomLimits:
     """How long a peer may not read before it is closed."""
     token_bytes: int = 16
     """Of a sync status. It is kept until the commit; y-sweet's is a version of at most eight bytes."""
+    stateless_bytes: int = 1 << 16
+    """Of one message to the application."""
     deferred_bytes: int = 1 << 20
     """What connections may send while the document is being read again."""
     unknown_clients: int = 10_000

@@ -1,7 +1,8 @@
 """How each client protocol frames the same messages.
 
 A dialect turns bytes into a `Message` and messages into frames. Peers whose dialects are equal get
-the same frame, made once. Not for: what a message does (`room`). Source: docs/reference/wire.md.
+the same frame, made once. Not for: what a message does (`room`), or
+Hocuspocus' dialect (`hocuspocus`). Source: docs/reference/wire.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ from collab.errors import MalformedError
 
 class Dialect(Protocol):
     """One protocol's words for what a room says. What it returns is framed, ready for a sink."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its clients count their updates, and each is answered by exactly one `sync_status` or `refusal`.
+
+        Such clients ask first: a SyncStep1 of theirs is answered by one of ours.
+        """
 
     def decode(self, data: bytes) -> Message:
         """Return the message in one binary WebSocket message.
@@ -37,6 +45,9 @@ class Dialect(Protocol):
     def refusal(self, reason: str) -> bytes:
         """Tell a client that its edit was not taken, without closing."""
 
+    def stateless(self, payload: str) -> bytes | None:
+        """Pass on words of an application; None if the protocol has none for that."""
+
 
 _SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
 _SYNC_STATUS: Final = 102
@@ -48,6 +59,7 @@ class YWebsocket:
     """The framing of y-websocket 1 to 3, with y-sweet's sync status: one document a socket, one message a frame."""
 
     __slots__ = ()
+    counts: Final = False
 
     def decode(self, data: bytes) -> Message:
         # A keystroke: sync, update, and a length that one byte holds.
@@ -92,6 +104,9 @@ class YWebsocket:
 
     def refusal(self, reason: str) -> bytes:
         return frame(bytes((_AUTH, 0)) + var_string(reason))
+
+    def stateless(self, payload: str) -> None:
+        return None
 
 
 Y_WEBSOCKET: Final = YWebsocket()

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from collab.core.connection import HELD, Connection
+from collab.core.connection import HELD, Connection, Token
 from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Journal
 from collab.core.replica import Replica
+from collab.errors import TooLargeError
 
 
 class Receipts:
     """The sync statuses of a room that are not answered yet. Owned by it."""
 
-    __slots__ = ("_document", "_journal", "_reads", "_replica")
+    __slots__ = ("_counting", "_document", "_journal", "_reads", "_replica")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Receipts:
         self._journal = journal
         self._replica = replica
         self._reads = reads
+        self._counting: set[Connection] = set()
 
     def hold(self, connection: Connection, inspection: Inspection) -> None:
         """Take note that something of an update waits for a predecessor, and is in no log."""
@@ -61,8 +63,29 @@ class Receipts:
         connection.held_deletes = set(replica.new_deletions(deletes))
         connection.held_most = max(HELD, 2 * (len(connection.held) + len(connection.held_deletes)))
 
-    def ask(self, connection: Connection, token: bytes) -> None:
-        """Return `token` when all that the connection has sent is on disk; all of it has been settled."""
+    def count(self, connection: Connection) -> None:
+        """Take note that an update was taken of a client that counts; it is told when the turn has been settled."""
+        connection.taken += 1
+        self._counting.add(connection)
+
+    def settle(self) -> None:
+        """Have those who count told of what this turn took, all of which has gone to the log."""
+        counting, self._counting = self._counting, set()
+        for connection in counting:
+            self._ask(connection, connection.taken)
+
+    def ask(self, connection: Connection, token: bytes, most_bytes: int) -> None:
+        """Return `token` when all that the connection has sent is on disk; all of it has been settled.
+
+        Raises:
+            TooLargeError: the token has more bytes than that.
+        """
+        if len(token) > most_bytes:
+            raise TooLargeError("the token of a sync status", len(token), most_bytes)
+        if not connection.refused:  # else something that it sent never will be on any disk
+            self._ask(connection, token)
+
+    def _ask(self, connection: Connection, token: Token) -> None:
         connection.token = token
         self.go_on(connection)
 
@@ -77,12 +100,12 @@ class Receipts:
         connection.promised += 1
         self._journal.append(self._document, (), (partial(self._saved, connection, token),))
 
-    def _saved(self, connection: Connection, token: bytes) -> None:
+    def _saved(self, connection: Connection, token: Token) -> None:
         connection.promised -= 1
         if connection.closed:
             return
         if self._reads(connection):
-            connection.sink.write(connection.dialect.sync_status(token))
+            connection.tell_saved(token)
         elif connection.behind is not None:
             connection.behind.owed_status = token
         self.go_on(connection)

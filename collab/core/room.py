@@ -9,9 +9,10 @@ sockets (`transport`), bytes of a protocol (`dialects`). All is synchronous. Rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from collab.core.asking import ask, ask_anew, ask_back, note_answer
 from collab.core.audience import Audience, tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
 from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
@@ -19,13 +20,12 @@ from collab.core.deferred import Deferred
 from collab.core.expense import is_dear
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
-from collab.core.partition import repeats
 from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.receipts import Receipts, sent
 from collab.core.replica import Replica, Verdict
 from collab.core.turn import Turn, merged
 from collab.core.waiting import LeftOut, Parts
-from collab.core.wire import Kind, decode_state_vector
+from collab.core.wire import Kind, decode_state_vector, text_of
 from collab.errors import (
     CollabError,
     ForbiddenError,
@@ -48,11 +48,12 @@ class Room:
         uplink: Uplink,
         wake: Callable[[Room], None],
         limits: RoomLimits | None = None,
+        hear: Callable[[Room, Connection, str], None] = lambda _room, _connection, _payload: None,
     ) -> None:
         """Take over a loaded document, whose `replica` nobody else may touch.
 
         `wake` is called when the room has something to settle: `settle` is then due at the end of the
-        turn, or `mend` if the room is `broken`.
+        turn, or `mend` if the room is `broken`. `hear` is told what clients say to the application.
         """
         self.document = document
         self.connections: set[Connection] = set()
@@ -63,6 +64,7 @@ class Room:
         self._journal = journal
         self._uplink = uplink
         self._wake = wake
+        self._hear = hear
         self._audience = Audience()
         self._awareness: Awareness[Connection] = Awareness(lambda one, other: one.principal == other.principal)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads)
@@ -84,8 +86,8 @@ class Room:
     def admit(self, connection: Connection) -> None:
         """Let a connection in: ask it for what it has, and tell it who is here (R1)."""
         self.connections.add(connection)
-        if connection.access is Access.EDIT:
-            self._ask(connection)
+        if connection.access is Access.EDIT and not connection.dialect.counts:
+            ask(connection, self._replica)
         everyone = self._awareness.everyone()
         if everyone is not None:
             connection.sink.write(connection.dialect.awareness(everyone))
@@ -98,9 +100,14 @@ class Room:
         if self._awareness.leave(connection):
             self._rouse()
 
+    def permit(self, connection: Connection, access: Access) -> None:
+        """Let a connection do more, or less, from now on."""
+        connection.access = access
+        if access is Access.EDIT:
+            ask(connection, self._replica)
+
     def retire(self) -> None:
-        """Let go of the document; the room is not used again."""
-        # An open transaction and its document hold each other, until the collector comes by.
+        """Let go of the document; an open transaction and it would hold each other until the collector comes by."""
         with suppress(BrokenReplicaError):
             self._replica.commit()
 
@@ -126,13 +133,16 @@ class Room:
             kind, body = connection.dialect.decode(data)
             if kind is Kind.UPDATE or kind is Kind.SYNC_STEP_2:
                 return self._receive_update(connection, kind, body)
-            if kind is Kind.SYNC_STEP_1:
-                self._receive_state_vector(connection, body)
+            if kind is Kind.SYNC_STEP_1 or kind is Kind.QUERY_STATE:
+                self._receive_state_vector(connection, kind, body)
             elif kind is Kind.AWARENESS:
                 if self._awareness.receive(body, connection, self.now):
                     self._rouse()
             elif kind is Kind.SYNC_STATUS:
-                self._receive_sync_status(connection, body)
+                self.settle()
+                self._receipts.ask(connection, body, self.limits.token_bytes)
+            elif kind is Kind.STATELESS:
+                self._hear_words(connection, body)
             else:
                 self._tell_everyone(connection)
         except BrokenReplicaError as error:
@@ -154,12 +164,9 @@ class Room:
                 raise outcome
             if self._broken:
                 raise UnavailableError("the document is being read again")
-            graves = trial.graves | self._replica.graves(outcome.inspection)
-            repeated = repeats(outcome.inspection, self._replica.state) and not self._replica.knows(outcome.inspection)
-            if repeated or graves != trial.graves:
-                if trial.attempt == self.limits.trial.attempts:
-                    raise UnavailableError("the document changes faster than the update can be tried")
-                return Trial.on(self._replica, connection, trial.kind, trial.update, graves, trial.attempt + 1)
+            again = trial.again(outcome.inspection, self._replica, self.limits.trial.attempts)
+            if again is not None:
+                return again
             # In a turn of its own: merging something this large with others takes long.
             self.settle()
             self._take(connection, trial.kind, *outcome)
@@ -197,10 +204,14 @@ class Room:
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
     ) -> None:
-        if kind is Kind.SYNC_STEP_2:
-            connection.asked = False
+        expected = kind is not Kind.SYNC_STEP_2 or note_answer(connection)
+        if connection.access is not Access.EDIT and not self._replica.knows(inspection):
+            self._refuse_edit(connection, said=expected or not connection.dialect.counts)
+            return
+        if connection.dialect.counts and expected:
+            self._receipts.count(connection)
+            self._rouse()
         if connection.access is not Access.EDIT:
-            self._refuse_edit(connection, inspection)
             return
         for client, _, end in inspection.runs:
             if end > self._replica.state.get(client, 0) and self._awareness.is_foreign(client, connection):
@@ -210,16 +221,13 @@ class Room:
         verdict = self._replica.admit(update, inspection, parts)
         if verdict is Verdict.KNOWN:
             return
-        for client, _, _ in inspection.runs:
-            if client not in self._authors:
-                self._authors[client] = connection.principal
-                self._turn.met(connection, client)
+        self._turn.meet(connection, inspection, self._authors)
         if verdict is Verdict.INTEGRATED:
             self._turn.integrated(connection, update)
         else:
             self._turn.waits(connection)
             self._receipts.hold(connection, inspection)
-            self._ask(connection)
+            ask(connection, self._replica)
         self._rouse()
         self._leave_out(self._replica.take_left_out())
         if self._replica.failure is not None:
@@ -231,7 +239,7 @@ class Room:
             for connection in [each for each in self.connections if sent(each, inspection)]:
                 self.close(connection, error)
 
-    def _receive_state_vector(self, connection: Connection, state_vector: bytes) -> None:
+    def _receive_state_vector(self, connection: Connection, kind: Kind, state_vector: bytes) -> None:
         decode_state_vector(state_vector, len(self._replica.state) + self.limits.unknown_clients)
         self.settle()
         if connection.behind is not None:
@@ -239,28 +247,20 @@ class Room:
             connection.behind.state_vector = state_vector
             connection.behind.owed_step_2 = True
             return
+        if kind is Kind.SYNC_STEP_1:
+            ask_back(connection, self._replica)
         connection.sink.write(connection.dialect.sync_step_2(self._replica.diff(state_vector)))
         self._audience.add(connection)
-
-    def _receive_sync_status(self, connection: Connection, token: bytes) -> None:
-        """Return `token` when all that the connection sent before it is on disk (R23)."""
-        if len(token) > self.limits.token_bytes:
-            raise TooLargeError("the token of a sync status", len(token), self.limits.token_bytes)
-        if not connection.refused:  # else something that it sent never will be on any disk
-            self.settle()
-            self._receipts.ask(connection, token)
 
     def _tell_everyone(self, connection: Connection) -> None:
         everyone = self._awareness.everyone()
         if everyone is not None and self._reads(connection):
             connection.sink.write(connection.dialect.awareness(everyone))
 
-    def _refuse_edit(self, connection: Connection, inspection: Inspection) -> None:
+    def _refuse_edit(self, connection: Connection, *, said: bool) -> None:
         """A reader's edit stops here; only what says nothing new goes unremarked (R7)."""
-        if self._replica.knows(inspection):
-            return
         connection.refused = True
-        if self._reads(connection):
+        if said and self._reads(connection):
             connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
 
     def _reads(self, connection: Connection) -> bool:
@@ -268,10 +268,15 @@ class Room:
         self._audience.fall_behind(self._replica, self.now)
         return connection.behind is None
 
-    def _ask(self, connection: Connection) -> None:
-        if not connection.asked:
-            connection.asked = True
-            connection.sink.write(connection.dialect.sync_step_1(self._replica.state_vector()))
+    def _hear_words(self, connection: Connection, payload: bytes) -> None:
+        """Hand an application what a client says to it (R28)."""
+        if len(payload) > self.limits.stateless_bytes:
+            raise TooLargeError("a stateless message", len(payload), self.limits.stateless_bytes)
+        self._hear(self, connection, text_of(payload))
+
+    def say(self, payload: str, connections: Iterable[Connection]) -> None:
+        """Pass on an application's words to some of the connections, as far as their protocols have any (R28)."""
+        tell(filter(self._reads, connections), lambda dialect: dialect.stateless(payload))
 
     # ---- the end of a turn ----
 
@@ -280,6 +285,7 @@ class Room:
         self._awake = False
         if self._turn:
             self._settle_updates()
+        self._receipts.settle()
         presence = self._awareness.take_changes()
         if presence is not None:
             self._broadcast_presence(presence)
@@ -376,8 +382,7 @@ class Room:
                 connection.behind.version = -1
             if connection.access is Access.EDIT:
                 # It may have integrated what never came into the log, and asked newcomers for the rest only.
-                connection.asked = False
-                self._ask(connection)
+                ask_anew(connection, self._replica)
         drained, messages = self._deferred.take()
         for connection in drained:
             self.drained(connection)

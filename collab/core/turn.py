@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from collab.core.connection import Connection
-from collab.core.inspection import Run
+from collab.core.inspection import Inspection, Run
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.ports import Entry
 from collab.core.replica import Integrated
@@ -44,9 +44,12 @@ class Turn:
         """Take note that something waits of an update; what of it does not is integrated."""
         self._sources.add(connection)
 
-    def met(self, connection: Connection, client: int) -> None:
-        """Take note of a client id that the room has not met before."""
-        self._claims.setdefault(connection.principal, []).append(client)
+    def meet(self, connection: Connection, inspection: Inspection, authors: dict[int, str]) -> None:
+        """Note in `authors`, and for the log, whose the client ids are that the room has not met before."""
+        for client, _, _ in inspection.runs:
+            if client not in authors:
+                authors[client] = connection.principal
+                self._claims.setdefault(connection.principal, []).append(client)
 
     def next(self) -> Turn:
         """Return the turn that follows; what nobody has had a row for yet goes over into it."""

@@ -36,6 +36,9 @@ class Kind(IntEnum):
     AWARENESS = 3
     QUERY_AWARENESS = 4
     SYNC_STATUS = 5
+    QUERY_STATE = 6
+    """A SyncStep1 that is not to be answered by another one."""
+    STATELESS = 7
 
 
 class Message(NamedTuple):
@@ -114,15 +117,24 @@ class Reader:
     def var_string(self) -> str:
         """Return a string; its length prefix counts UTF-8 bytes. A lone surrogate is malformed."""
         start = self.position
-        try:
-            return self.take(self.var_uint()).decode()
-        except UnicodeDecodeError as error:
-            raise MalformedError(f"the string at byte {start} is not UTF-8") from error
+        return text_of(self.take(self.var_uint()), f"the string at byte {start}")
 
     def finish(self) -> None:
         """Raise MalformedError if anything is left over."""
         if self.position != self.end:
             raise MalformedError(f"{self.end - self.position} bytes too many after byte {self.position}")
+
+
+def text_of(data: bytes, what: str = "a string") -> str:
+    """Return what these bytes say in UTF-8.
+
+    Raises:
+        MalformedError: they are something else, half an emoji included.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{what} is not UTF-8") from error
 
 
 def var_uint(value: int) -> bytes:

@@ -1,8 +1,6 @@
-"""The WebSocket route of y-websocket: one coroutine a socket, under any ASGI server.
+"""Sockets under any ASGI server: frames go directly where the server offers it (`direct`), else by events.
 
-It decides who may come in before the upgrade, because y-websocket's clients ignore close codes and
-start their back-off again at every open; then it hands the socket to a session, directly where the
-server offers it (`direct`), else through ASGI events. Not for: what is said over the socket.
+Not for: what is said over a socket, or who may open one (`y_websocket`, `hocuspocus`).
 """
 
 from __future__ import annotations
@@ -14,117 +12,70 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
-from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from collab.auth.base import Authenticator, Principal
-from collab.core.connection import Connection
-from collab.core.dialects import Y_WEBSOCKET
 from collab.core.framing import payload_of
-from collab.core.ports import DocumentId
-from collab.core.room import Room
-from collab.errors import CollabError, LineageError
-from collab.hub import Hub
-from collab.names import document_id
-from collab.transport.direct import EXTENSION, HIGH_WATER_BYTES, DirectProtocol, shortened
-from collab.transport.rota import Rota
-from collab.transport.session import Session
-
-
-class Serving(Protocol):
-    """The parts of a running server that a socket needs."""
-
-    @property
-    def hub(self) -> Hub: ...
-
-    @property
-    def authenticator(self) -> Authenticator: ...
-
+from collab.errors import CollabError
+from collab.transport.direct import EXTENSION, HIGH_WATER_BYTES, DirectProtocol, Receiver, shortened
 
 CLOSE_SECONDS: Final = 5.0
 """How long a server may take to pass on a close to a peer that does not read."""
 
 
-class YWebsocketRoute:
-    """`/ws/{document}`: an ASGI application for WebSocket scopes whose path parameter names the document."""
+class Socket(Protocol):
+    """A socket that has been accepted."""
 
-    def __init__(self, running: Callable[[], Serving]) -> None:
-        """Use the parts that `running` gives; it raises UnavailableError while the server starts or stops."""
-        self._running = running
-        self._rota: Rota | None = None
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """What sends bytes that already stand behind their WebSocket header."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()  # websocket.connect
-        try:
-            document = document_id(scope["path_params"]["document"])
-            serving = self._running()
-            principal = await serving.authenticator.authenticate(HTTPConnection(scope), document)
-            room = await serving.hub.open(document, principal.id)
-            stray = await _is_stray(serving.hub, document, scope)
-        except CollabError as error:
-            await _refuse(error, scope, send)
-            return
-        if stray:
-            await _turn_away(LineageError(), send)
-            return
-        if self._rota is None:
-            self._rota = Rota(asyncio.get_running_loop())
-        direct: DirectProtocol | None = scope.get("extensions", {}).get(EXTENSION)
-        if direct is not None:
-            await _serve_directly(serving.hub, self._rota, room, principal, direct, send)
-        else:
-            await _serve_by_events(serving.hub, self._rota, room, principal, receive, send)
+    def close(self, code: int, reason: str) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
 
 
-async def _is_stray(hub: Hub, document: DocumentId, scope: Scope) -> bool:
-    """Whether a client says that its copy is of another document than the one that is here (L2)."""
-    lineage = HTTPConnection(scope).query_params.get("lineage", "")
-    return lineage != "" and lineage != await hub.lineage(document)
+class Attendant(Receiver, Protocol):
+    """What takes a socket's messages, for as long as it is there."""
+
+    @property
+    def ended(self) -> asyncio.Future[None]:
+        """Done when the client is gone."""
+
+    def enter(self) -> None:
+        """Begin: the socket takes frames from now on."""
 
 
-async def _turn_away(error: CollabError, send: Send) -> None:
-    """Close a socket with nothing said or read: after an HTTP status a browser would not know why."""
-    with suppress(OSError):
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": error.close_code, "reason": shortened(str(error))})
-
-
-async def _serve_directly(
-    hub: Hub, rota: Rota, room: Room, principal: Principal, socket: DirectProtocol, send: Send
-) -> None:
+async def serve(scope: Scope, receive: Receive, send: Send, attend: Callable[[Socket], Attendant]) -> None:
+    """Accept a socket whose `websocket.connect` has been received, and return when its client is gone."""
     await send({"type": "websocket.accept"})
-    if socket.disconnected:
-        return
-    session = Session(hub, rota, room, _connection(socket, principal), socket)
-    session.enter(principal.expires)
-    socket.attach(session)
-    await session.ended
+    direct: DirectProtocol | None = scope.get("extensions", {}).get(EXTENSION)
+    if direct is None:
+        await _serve_by_events(receive, send, attend)
+    elif not direct.disconnected:
+        attendant = attend(direct)
+        attendant.enter()
+        direct.attach(attendant)
+        await attendant.ended
 
 
-async def _serve_by_events(
-    hub: Hub, rota: Rota, room: Room, principal: Principal, receive: Receive, send: Send
-) -> None:
-    await send({"type": "websocket.accept"})
+async def _serve_by_events(receive: Receive, send: Send, attend: Callable[[Socket], Attendant]) -> None:
     sink = EventSink(send)
-    session = Session(hub, rota, room, _connection(sink, principal), sink)
-    sink.session = session
-    session.enter(principal.expires)
-    reading = asyncio.ensure_future(_read(session, sink, receive))
+    attendant = sink.attendant = attend(sink)
+    attendant.enter()
+    reading = asyncio.ensure_future(_read(attendant, sink, receive))
     writing = asyncio.ensure_future(sink.run())
     try:
         await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        session.lost()
+        attendant.lost()
         for task in (reading, writing):
             task.cancel()
         await asyncio.gather(reading, writing, return_exceptions=True)
 
 
-def _connection(sink: DirectProtocol | EventSink, principal: Principal) -> Connection:
-    return Connection(sink, Y_WEBSOCKET, principal.id, principal.access)
-
-
-async def _read(session: Session, sink: EventSink, receive: Receive) -> None:
+async def _read(attendant: Attendant, sink: EventSink, receive: Receive) -> None:
     while True:
         await sink.readable.wait()
         event = await receive()
@@ -132,15 +83,15 @@ async def _read(session: Session, sink: EventSink, receive: Receive) -> None:
             return
         data = event.get("bytes")
         if data is None:
-            session.received_text()
+            attendant.received_text()
         else:
-            session.received(data)
+            attendant.received(data)
 
 
 class EventSink:
     """A socket behind ASGI's `send`: frames wait here for it, one after the other."""
 
-    session: Session
+    attendant: Attendant
 
     def __init__(self, send: Send) -> None:
         self.readable = asyncio.Event()
@@ -158,7 +109,7 @@ class EventSink:
         self._due.set()
         if self._bytes > HIGH_WATER_BYTES and not self._full:
             self._full = True
-            self.session.stalled()
+            self.attendant.stalled()
 
     def close(self, code: int, reason: str) -> None:
         self._closing = code, shortened(reason)
@@ -189,10 +140,17 @@ class EventSink:
             self._bytes -= len(frame)
             if self._full and self._bytes <= HIGH_WATER_BYTES // 4:
                 self._full = False
-                self.session.drained()
+                self.attendant.drained()
 
 
-async def _refuse(error: CollabError, scope: Scope, send: Send) -> None:
+async def turn_away(error: CollabError, send: Send) -> None:
+    """Close a socket with nothing said or read: after an HTTP status a browser would not know why."""
+    with suppress(OSError):
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": error.close_code, "reason": shortened(str(error))})
+
+
+async def refuse(error: CollabError, scope: Scope, send: Send) -> None:
     """Answer the handshake with an HTTP error; a server that can't do that closes, which is a 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": error.close_code, "reason": shortened(str(error))})

@@ -40,6 +40,7 @@ class Session:
 
     __slots__ = (
         "_connection",
+        "_expires",
         "_expiry",
         "_held",
         "_hub",
@@ -52,7 +53,16 @@ class Session:
         "rota",
     )
 
-    def __init__(self, hub: Hub, rota: Rota, room: Room, connection: Connection, reading: Reading) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        rota: Rota,
+        room: Room,
+        connection: Connection,
+        reading: Reading,
+        expires: float | None = None,
+    ) -> None:
+        """Stay until this Unix time, if there is one."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the client is gone."""
         self._hub = hub
@@ -65,13 +75,14 @@ class Session:
         self._spent = 0.0
         self._since = 0.0
         self._held: deque[bytes] = deque()
+        self._expires = expires
         self._expiry: asyncio.TimerHandle | None = None
 
-    def enter(self, expires: float | None = None) -> None:
-        """Come in, until this Unix time if there is one; the socket takes frames from now on."""
+    def enter(self) -> None:
+        """Come in; the socket takes frames from now on."""
         self._room.admit(self._connection)
-        if expires is not None:
-            self._leave_at(expires)
+        if self._expires is not None:
+            self._leave_at(self._expires)
 
     def received(self, data: bytes) -> None:
         """Take one binary message, now or when its turn comes."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.requests import HTTPConnection
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from collab.app import Collab, create_app
-from collab.auth.base import Authenticator, Principal
+from collab.auth.base import Principal
 from collab.auth.tokens import Tokens
 from collab.core.connection import Access
 from collab.core.dialects import Y_WEBSOCKET
@@ -26,51 +22,12 @@ from collab.core.merging import merge
 from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind
 from collab.errors import LineageError, UnavailableError
-from collab.settings import Anonymous, Settings
+from collab.settings import Anonymous
 from collab.transport.direct import DirectProtocol, shortened
 from tests.support.members import typed
+from tests.support.served import Served, serving
 
 LONG_TEXT = "x" * 300_000
-
-
-@dataclass
-class Served:
-    """A server in this process, and the way into its documents."""
-
-    port: int
-    collab: Collab
-
-    def connect(self, document: str = "notes", **options: Any) -> connect:
-        return connect(f"ws://127.0.0.1:{self.port}/ws/{document}", max_size=None, compression=None, **options)
-
-
-@asynccontextmanager
-async def serving(ws: Any, authenticator: Authenticator | None = None, **settings: Any) -> AsyncIterator[Served]:
-    """Serve with this WebSocket protocol of uvicorn."""
-    chosen: dict[str, Any] = {"database": "memory://", "anonymous": Anonymous.EDIT, "linger_seconds": 30, **settings}
-    app = create_app(Settings(**chosen), authenticator)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, ws=ws, log_config=None, ws_max_size=1 << 20, ws_per_message_deflate=False)
-        server = uvicorn.Server(config)
-        serving_task = asyncio.ensure_future(server._serve([listening]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
-            await asyncio.sleep(0.001)
-        try:
-            yield Served(listening.getsockname()[1], app.state.collab)
-        finally:
-            server.should_exit = True
-            await serving_task
-
-
-@pytest.fixture(params=[DirectProtocol, "websockets-sansio"], ids=["direct", "asgi"])
-def ws(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-async def served(ws: Any) -> AsyncIterator[Served]:
-    async with serving(ws) as served:
-        yield served
 
 
 def message(kind: Kind, body: bytes) -> bytes:

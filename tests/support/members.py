@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from collab.core.awareness import Presence, encode
 from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
-from collab.core.dialects import Y_WEBSOCKET
+from collab.core.dialects import Y_WEBSOCKET, Dialect
+from collab.core.hocuspocus import Hocuspocus, Type
 from collab.core.ports import DocumentId
 from collab.core.replica import Replica
 from collab.core.room import Room
@@ -20,6 +21,7 @@ from collab.trial import attempt
 from tests.support.room_kit import MemoryLog, RecordingSink, RecordingUplink
 
 NAME = DocumentId("notes")
+HOCUSPOCUS = Hocuspocus(var_string(NAME))
 
 
 def typed(client: int, clock: int, text: str, after: tuple[int, int] | None = None, root: str = "t") -> bytes:
@@ -71,7 +73,7 @@ class Member:
         self.room.settle()
 
     def send_raw(self, data: bytes) -> None:
-        trial = self.room.receive(self.connection, data)
+        trial = self.room.receive(self.connection, self.address + data)
         if trial is not None:
             self.trials.append(trial)
 
@@ -90,7 +92,9 @@ class Member:
     @property
     def received(self) -> list[Message]:
         """Everything that came, decoded."""
-        return [Y_WEBSOCKET.decode(message) for message in self.sink.messages]
+        return [
+            self.connection.dialect.decode(message) for message in self.sink.messages if not self._is_status(message)
+        ]
 
     def received_of(self, kind: Kind) -> list[bytes]:
         return [message.body for message in self.received if message.kind is kind]
@@ -103,6 +107,20 @@ class Member:
     def saved(self) -> list[bytes]:
         """The sync statuses that came back."""
         return [Reader(message, 1).var_bytes() for message in self.sink.messages if message[0] == 0x66]
+
+    @property
+    def counted(self) -> list[bool]:
+        """The statuses of single updates that came, by Hocuspocus' protocol: whether they are saved."""
+        return [message[-1] == 1 for message in self.sink.messages if self._is_status(message)]
+
+    def _is_status(self, message: bytes) -> bool:
+        return self.address != b"" and message[len(self.address)] == Type.SYNC_STATUS
+
+    @property
+    def address(self) -> bytes:
+        """What each of its messages begins with."""
+        dialect = self.connection.dialect
+        return dialect.address if isinstance(dialect, Hocuspocus) else b""
 
     @property
     def closed_with(self) -> int | None:
@@ -126,23 +144,27 @@ class Table:
 
     def __post_init__(self) -> None:
         replica = self.replica or Replica(self.waiting)
-        self.room = Room(NAME, replica, self.log, self.uplink, self._wake, self.limits)
+        self.heard: list[tuple[Connection, str]] = []
+        self.room = Room(NAME, replica, self.log, self.uplink, self._wake, self.limits, self._hear)
         self.room.tick(0)
 
     def _wake(self, room: Room) -> None:
         self.woken += 1
 
-    def join(self, principal: str = "ann", access: Access = Access.EDIT) -> Member:
+    def _hear(self, room: Room, connection: Connection, payload: str) -> None:
+        self.heard.append((connection, payload))
+
+    def join(self, principal: str = "ann", access: Access = Access.EDIT, dialect: Dialect = Y_WEBSOCKET) -> Member:
         """Let somebody in who asks for everything, as clients do."""
-        member = self.connect(principal, access)
+        member = self.connect(principal, access, dialect)
         member.ask()
         member.forget()
         return member
 
-    def connect(self, principal: str = "ann", access: Access = Access.EDIT) -> Member:
+    def connect(self, principal: str = "ann", access: Access = Access.EDIT, dialect: Dialect = Y_WEBSOCKET) -> Member:
         """Let somebody in who has not said anything yet."""
         sink = RecordingSink()
-        connection = Connection(sink, Y_WEBSOCKET, principal, access)
+        connection = Connection(sink, dialect, principal, access)
         self.room.admit(connection)
         return Member(self.room, connection, sink)
 

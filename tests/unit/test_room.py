@@ -195,7 +195,7 @@ def test_what_comes_too_early_waits_and_is_asked_for(table: Table) -> None:
     """R3: pycrdt would park it, and may never integrate it (hazards P1)."""
     first, second = typing(7, "ab")
     author, reader = table.join(), table.join()
-    author.connection.asked = False  # as after its SyncStep2
+    author.connection.asked = 0  # as after its SyncStep2
 
     author.send(second)
 

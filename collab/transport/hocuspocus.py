@@ -1,0 +1,227 @@
+"""The WebSocket route of Hocuspocus' providers: any number of documents on one socket.
+
+Who somebody is comes in a message for each document, so a socket is accepted before anybody is known behind
+it, within limits. Not for: what is said in a document (`core.room`), or how frames come and go (`asgi`, `direct`).
+Source: docs/reference/wire.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from collab.core.framing import frame
+from collab.core.hocuspocus import PING, PONG, Type, address_of, name_of
+from collab.errors import CollabError, LagError, MalformedError, TooLargeError
+from collab.transport.asgi import Socket, refuse, serve
+from collab.transport.rota import Rota
+from collab.transport.stay import Serving, Stay
+
+PONG_FRAME: Final = frame(PONG)
+
+
+@dataclass(frozen=True, slots=True)
+class AnteroomLimits:
+    """What a socket may cost as long as nobody is known behind it, and how many documents it may have."""
+
+    seconds: float = 10.0
+    """To sign in for the first document."""
+    idle_seconds: float = 60.0
+    """How long it may stay without a document, after it has left or was denied all."""
+    held_bytes: int = 64 << 10
+    """What it may send ahead, for all documents together that are not decided yet."""
+    held_messages: int = 100
+    """The same in messages."""
+    process_bytes: int = 64 << 20
+    """The same of all sockets together."""
+    documents: int = 1_000
+    address_bytes: int = 2_048
+    """A name has 1,024 at most; the rest is for the session."""
+
+
+class Anteroom:
+    """What all sockets of a process have sent ahead. Owned by the route."""
+
+    def __init__(self, limits: AnteroomLimits) -> None:
+        self.limits = limits
+        self.held_bytes = 0
+
+
+class HocuspocusRoute:
+    """`/hocuspocus`: an ASGI application for WebSocket scopes."""
+
+    def __init__(
+        self, running: Callable[[], Serving], rota: Callable[[], Rota], limits: AnteroomLimits | None = None
+    ) -> None:
+        """Use the parts that `running` gives; it raises UnavailableError while the server starts or stops."""
+        self._running = running
+        self._rota = rota
+        self._anteroom = Anteroom(limits or AnteroomLimits())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        try:
+            serving = self._running()
+        except CollabError as error:
+            await refuse(error, scope, send)
+            return
+        await serve(
+            scope, receive, send, lambda socket: SharedSocket(serving, self._rota(), scope, socket, self._anteroom)
+        )
+
+
+class SharedSocket:
+    """One socket, and the documents that somebody has on it, by their addresses. Owned by the socket's coroutine."""
+
+    def __init__(self, serving: Serving, rota: Rota, scope: Scope, socket: Socket, anteroom: Anteroom) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.serving = serving
+        self.rota = rota
+        self.scope = scope
+        self.write = socket.write
+        self.gone = False
+        """Whether it is closed, from either side."""
+        self._socket = socket
+        self._anteroom = anteroom
+        self._limits = anteroom.limits
+        self._stays: dict[bytes, Stay] = {}
+        self._pausing: set[Stay] = set()
+        self._held_bytes = 0
+        self._held_messages = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def enter(self) -> None:
+        """Begin; somebody has to sign in before long."""
+        self._wait(self._limits.seconds, f"nobody signed in within {self._limits.seconds:g} seconds")
+
+    # ---- what the transport calls ----
+
+    def received(self, data: bytes) -> None:
+        """Take one binary message, for whichever document it is."""
+        if self.gone:
+            return
+        try:
+            if len(data) == 1:
+                self._receive_sign_of_life(data)
+                return
+            address = address_of(data)
+            stay = self._stays.get(address)
+            if stay is None:
+                stay = self._begin(address, data)
+            if stay is not None:
+                stay.received(data)
+        except CollabError as error:
+            self.close(error.close_code, str(error))
+
+    def received_text(self) -> None:
+        """Take a text message: no protocol here has any."""
+        error = MalformedError("a text message; this protocol has only binary ones")
+        self.close(error.close_code, str(error))
+
+    def stalled(self) -> None:
+        for stay in list(self._stays.values()):
+            stay.stalled()
+
+    def drained(self) -> None:
+        for stay in list(self._stays.values()):
+            stay.drained()
+
+    def lost(self) -> None:
+        """End every stay: the socket is gone."""
+        self._let_go()
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    # ---- what its stays call ----
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket, and with it every document's stay."""
+        if not self.gone:
+            self._let_go()
+            self._socket.close(code, reason)
+
+    def joined(self) -> None:
+        """Take note that somebody is known behind the socket."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def left(self) -> None:
+        """Take note that a stay has ended: a socket without any is not kept for ever."""
+        if not self.gone and not any(stay.inside for stay in self._stays.values()):
+            self._wait(self._limits.idle_seconds, f"there was no document for {self._limits.idle_seconds:g} seconds")
+
+    def forget(self, stay: Stay) -> None:
+        """Free the address of a stay that its client has ended."""
+        self._stays.pop(stay.dialect.address, None)
+        self.left()
+
+    def hold(self, data: bytes) -> None:
+        """Count a message that has to wait until its document is decided.
+
+        Raises:
+            TooLargeError: the socket, or all of them, have sent too much ahead.
+        """
+        limits = self._limits
+        self._held_messages += 1
+        self._held_bytes += len(data)
+        self._anteroom.held_bytes += len(data)
+        if self._held_bytes > limits.held_bytes:
+            raise TooLargeError("what was sent before signing in", self._held_bytes, limits.held_bytes)
+        if self._held_messages > limits.held_messages:
+            raise TooLargeError(
+                "what was sent before signing in", self._held_messages, limits.held_messages, "messages"
+            )
+        if self._anteroom.held_bytes > limits.process_bytes:
+            raise TooLargeError("what all sent before signing in", self._anteroom.held_bytes, limits.process_bytes)
+
+    def release(self, data: bytes) -> None:
+        """Count out a message that waits no more."""
+        self._held_messages -= 1
+        self._held_bytes -= len(data)
+        self._anteroom.held_bytes -= len(data)
+
+    def pause(self, stay: Stay) -> None:
+        """Read nothing for a while, because a document has enough to do."""
+        self._pausing.add(stay)
+        self._socket.pause_reading()
+
+    def resume(self, stay: Stay) -> None:
+        """Read on, if all documents can."""
+        if stay in self._pausing:
+            self._pausing.discard(stay)
+            if not self._pausing and not self.gone:
+                self._socket.resume_reading()
+
+    def _begin(self, address: bytes, data: bytes) -> Stay | None:
+        if len(address) > self._limits.address_bytes:
+            raise TooLargeError("the address of a document", len(address), self._limits.address_bytes)
+        if data[len(address)] == Type.CLOSE:
+            return None  # of what is over already
+        if len(self._stays) >= self._limits.documents:
+            raise TooLargeError("one socket", len(self._stays) + 1, self._limits.documents, "documents")
+        stay = self._stays[address] = Stay(self, address, name_of(address))
+        return stay
+
+    def _receive_sign_of_life(self, data: bytes) -> None:
+        if data == PING:
+            self.write(PONG_FRAME)
+        elif data != PONG:
+            raise MalformedError(f"a message of one byte, {data[0]}")
+
+    def _wait(self, seconds: float, otherwise: str) -> None:
+        self.joined()
+        error = LagError(otherwise)
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self.close, error.close_code, str(error))
+
+    def _let_go(self) -> None:
+        self.gone = True
+        self.joined()
+        stays, self._stays = self._stays, {}
+        for stay in stays.values():
+            stay.end()
+        self._pausing.clear()

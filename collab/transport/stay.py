@@ -1,0 +1,315 @@
+"""One document's stay on a socket that it shares with others: asked for, let in, gone.
+
+Not for: the socket (`hocuspocus`), or what is said once somebody is in (`session`, `core.room`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import Enum
+from time import time
+from typing import Final, Protocol
+
+import structlog
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from collab.auth.base import Authenticator, Principal
+from collab.core.connection import Access, Connection
+from collab.core.hocuspocus import Credentials, Hocuspocus, Type, read_credentials
+from collab.core.room import Room
+from collab.core.wire import Kind
+from collab.errors import (
+    AccessChangedError,
+    CollabError,
+    ForbiddenError,
+    ForeignClientError,
+    MalformedError,
+    TooLargeError,
+    UnavailableError,
+)
+from collab.hub import Hub
+from collab.names import document_id
+from collab.transport.rota import Rota
+from collab.transport.session import DAY_SECONDS, Session
+
+log = structlog.get_logger(__name__)
+
+RENEWAL_SECONDS: Final = 30.0
+"""How long before its end a client is asked for another token, at most."""
+
+RENEWAL_SHARE: Final = 0.2
+"""The same as a share of the time that the token had left: one of a few seconds is not asked for at once."""
+
+_ENDS_ONE: Final = frozenset(
+    error.close_code for error in (MalformedError, ForbiddenError, ForeignClientError, TooLargeError)
+)
+"""What costs a client one document: trying again is of no use. Whatever else may get better costs it the socket,
+since providers come back with all of their documents when that is closed, and not to a single one."""
+
+
+class Serving(Protocol):
+    """The parts of a running server that a stay needs."""
+
+    @property
+    def hub(self) -> Hub: ...
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+
+
+class Shared(Protocol):
+    """The socket, as its stays see it."""
+
+    serving: Serving
+    rota: Rota
+    scope: Scope
+    gone: bool
+
+    def write(self, frame: bytes) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+    def joined(self) -> None: ...
+
+    def left(self) -> None: ...
+
+    def forget(self, stay: Stay) -> None: ...
+
+    def hold(self, data: bytes) -> None: ...
+
+    def release(self, data: bytes) -> None: ...
+
+    def pause(self, stay: Stay) -> None: ...
+
+    def resume(self, stay: Stay) -> None: ...
+
+
+class _Phase(Enum):
+    OUTSIDE = "nobody has said who it is"
+    DECIDING = "being looked into"
+    INSIDE = "let in"
+    DENIED = "was not let in, or had to go; only another token changes that"
+
+
+class Stay:
+    """Owned by its socket. It is the sink of its connection, and what its session can ask to read no more."""
+
+    def __init__(self, socket: Shared, address: bytes, name: str) -> None:
+        self._name = name
+        self.dialect = Hocuspocus(address)
+        self.write = socket.write
+        self._socket = socket
+        self._phase = _Phase.OUTSIDE
+        self._held: deque[bytes] = deque()
+        self._version: str | None = None
+        self._principal: Principal | None = None
+        self._room: Room | None = None
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether somebody was let in."""
+        return self._phase is _Phase.INSIDE
+
+    # ---- what comes in ----
+
+    def received(self, data: bytes) -> None:
+        """Take one message to this address.
+
+        Raises:
+            CollabError: it, or what it would have to wait with, cannot be taken; the socket is to be closed.
+        """
+        kind = self.dialect.type_of(data)
+        if self._session is not None and kind != Type.AUTH and kind != Type.CLOSE:
+            self._session.received(data)
+        elif self._phase is _Phase.DECIDING:
+            self._hold(data)
+        elif kind == Type.AUTH:
+            self._receive_credentials(read_credentials(self.dialect.body_of(data)))
+        elif kind == Type.CLOSE:
+            self.end()
+            self._socket.forget(self)
+        elif self._phase is _Phase.OUTSIDE:
+            self._hold(data)
+            # Providers of version 2 without a token say nothing of themselves, and ask at once.
+            if kind == Type.SYNC and self.dialect.body_of(data)[:1] == bytes((Kind.SYNC_STEP_1,)):
+                self._decide(None)
+
+    def stalled(self) -> None:
+        if self._session is not None:
+            self._session.stalled()
+
+    def drained(self) -> None:
+        if self._session is not None:
+            self._session.drained()
+
+    def end(self) -> None:
+        """Forget everything: the client has left, or its socket is gone."""
+        self._leave(_Phase.DENIED)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._socket.hold(data)
+
+    def _receive_credentials(self, credentials: Credentials) -> None:
+        self._version = credentials.version
+        if self.inside:
+            self._socket.serving.hub.start(self._renew(credentials.token))
+        else:
+            self._decide(credentials.token)
+
+    # ---- coming in ----
+
+    def _decide(self, token: str | None) -> None:
+        self._phase = _Phase.DECIDING
+        self._socket.serving.hub.start(self._admit(token))
+
+    async def _admit(self, token: str | None) -> None:
+        hub = self._socket.serving.hub
+        try:
+            principal = await self._authenticate(token)
+            room = await hub.open(document_id(self._name), principal.id)
+        except CollabError as error:
+            self._turn_down(error)
+            return
+        except Exception:
+            log.exception("somebody could not be let in")
+            self._turn_down(CollabError("it could not be found out who you are"))
+            return
+        if self._phase is not _Phase.DECIDING:
+            return  # gone meanwhile
+        self._phase = _Phase.INSIDE
+        self._socket.joined()
+        self._principal, self._room = principal, room
+        self._connection = Connection(self, self.dialect, principal.id, principal.access)
+        self._session = Session(hub, self._socket.rota, room, self._connection, self)
+        self.write(self.dialect.authenticated(may_write=principal.access is Access.EDIT))
+        self._watch(principal.expires)
+        self._session.enter()
+        self._take_held()
+
+    def _take_held(self) -> None:
+        try:
+            # What comes of one of them may be that there is no place for the others.
+            while self._held:
+                data = self._held.popleft()
+                self._socket.release(data)
+                self.received(data)
+        except CollabError as error:
+            self._socket.close(error.close_code, str(error))
+
+    def _turn_down(self, error: CollabError) -> None:
+        if self._phase is not _Phase.DECIDING:
+            return
+        if isinstance(error, UnavailableError):
+            # A denial is for good, and this may be over in a moment.
+            self._socket.close(error.close_code, str(error))
+            return
+        again = next((data for data in self._held if self.dialect.type_of(data) == Type.AUTH), None)
+        self._leave(_Phase.DENIED)
+        self.write(self.dialect.denied(str(error)))
+        self._socket.left()
+        if again is not None:
+            # A provider that was made anew while the first one was looked into.
+            self._receive_credentials(read_credentials(self.dialect.body_of(again)))
+
+    async def _authenticate(self, token: str | None) -> Principal:
+        request = HTTPConnection(_bearing(token, self._socket.scope))
+        return await self._socket.serving.authenticator.authenticate(request, document_id(self._name))
+
+    # ---- while somebody is in ----
+
+    def _watch(self, expires: float | None) -> None:
+        """Ask for another token a while before this one's end, which is then the end of the stay as well (I4)."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if expires is not None:
+            left = expires - time()
+            self._wait_until(expires - min(RENEWAL_SECONDS, left * RENEWAL_SHARE), expires)
+
+    def _wait_until(self, due: float, expires: float) -> None:
+        loop, left = asyncio.get_running_loop(), due - time()
+        if left > 0:
+            # Clocks are set, and a loop's timers hold only so many days.
+            self._timer = loop.call_later(min(left, DAY_SECONDS), self._wait_until, due, expires)
+        elif due < expires:
+            self.write(self.dialect.token_wanted())
+            self._wait_until(expires, expires)
+        else:
+            # Not a denial: providers of version 2 do not answer, and come back with a new token after this.
+            error = AccessChangedError("the token has expired, and no other came")
+            self._socket.close(error.close_code, str(error))
+
+    async def _renew(self, token: str) -> None:
+        try:
+            principal = await self._authenticate(token)
+        except UnavailableError:
+            return  # the one that there is counts until its end
+        except CollabError as error:
+            self._dismiss(error)
+            return
+        except Exception:
+            log.exception("a token could not be looked into")
+            return
+        known, room, connection = self._principal, self._room, self._connection
+        if not self.inside or known is None or room is None or connection is None:
+            return
+        if principal.id != known.id:
+            self._dismiss(ForbiddenError("another token has to be of the same person"))
+            return
+        self._principal = principal
+        self._watch(principal.expires)
+        if principal.access is not known.access:
+            self.write(self.dialect.authenticated(may_write=principal.access is Access.EDIT))
+            room.permit(connection, principal.access)
+
+    # ---- what its session and its room call ----
+
+    def close(self, code: int, reason: str) -> None:
+        """End the stay, saying why, and the socket with it where that lets the client come back."""
+        if code in _ENDS_ONE:
+            self._say_goodbye(reason)
+        else:
+            self._socket.close(code, reason)
+
+    def pause_reading(self) -> None:
+        self._socket.pause(self)
+
+    def resume_reading(self) -> None:
+        self._socket.resume(self)
+
+    # ---- going ----
+
+    def _dismiss(self, error: CollabError) -> None:
+        if self.inside:
+            self._say_goodbye(str(error))
+
+    def _say_goodbye(self, reason: str) -> None:
+        self._leave(_Phase.DENIED)
+        # All versions know a denial; only the fourth tells its own, and that it knows the end of a stay.
+        self.write(self.dialect.denied(reason) if self._version is None else self.dialect.closed(reason))
+        self._socket.left()
+
+    def _leave(self, phase: _Phase) -> None:
+        self._phase = phase
+        session, self._session = self._session, None
+        self._principal = self._room = self._connection = None
+        self._watch(None)
+        while self._held:
+            self._socket.release(self._held.popleft())
+        self._socket.resume(self)
+        if session is not None:
+            session.lost()
+
+
+def _bearing(token: str | None, scope: Scope) -> Scope:
+    """Return a socket's handshake as if the token had come with it, for authenticators that know only requests."""
+    if not token:
+        return scope
+    headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
+    return {**scope, "headers": [*headers, (b"authorization", b"Bearer " + token.encode())]}

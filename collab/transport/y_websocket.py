@@ -1,0 +1,71 @@
+"""The WebSocket route of y-websocket: one document a socket.
+
+It decides who may come in before the upgrade, because y-websocket's clients ignore close codes and
+start their back-off again at every open; then it hands the socket to a session. Not for: what is said over
+the socket, or how its frames come and go (`asgi`, `direct`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+
+from collab.auth.base import Authenticator
+from collab.core.connection import Connection
+from collab.core.dialects import Y_WEBSOCKET
+from collab.core.ports import DocumentId
+from collab.errors import CollabError, LineageError
+from collab.hub import Hub
+from collab.names import document_id
+from collab.transport.asgi import Socket, refuse, serve, turn_away
+from collab.transport.rota import Rota
+from collab.transport.session import Session
+
+
+class Serving(Protocol):
+    """The parts of a running server that a socket needs."""
+
+    @property
+    def hub(self) -> Hub: ...
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+
+
+class YWebsocketRoute:
+    """`/ws/{document}`: an ASGI application for WebSocket scopes whose path parameter names the document."""
+
+    def __init__(self, running: Callable[[], Serving], rota: Callable[[], Rota]) -> None:
+        """Use the parts that `running` gives; it raises UnavailableError while the server starts or stops."""
+        self._running = running
+        self._rota = rota
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        try:
+            document = document_id(scope["path_params"]["document"])
+            serving = self._running()
+            principal = await serving.authenticator.authenticate(HTTPConnection(scope), document)
+            room = await serving.hub.open(document, principal.id)
+            stray = await _is_stray(serving.hub, document, scope)
+        except CollabError as error:
+            await refuse(error, scope, send)
+            return
+        if stray:
+            await turn_away(LineageError(), send)
+            return
+
+        def attend(socket: Socket) -> Session:
+            connection = Connection(socket, Y_WEBSOCKET, principal.id, principal.access)
+            return Session(serving.hub, self._rota(), room, connection, socket, principal.expires)
+
+        await serve(scope, receive, send, attend)
+
+
+async def _is_stray(hub: Hub, document: DocumentId, scope: Scope) -> bool:
+    """Whether a client says that its copy is of another document than the one that is here (L2)."""
+    lineage = HTTPConnection(scope).query_params.get("lineage", "")
+    return lineage != "" and lineage != await hub.lineage(document)

@@ -6,10 +6,24 @@ if TYPE_CHECKING:
     from collab.app import Collab, create_app
     from collab.auth.base import Authenticator, Principal
     from collab.core.connection import Access
-    from collab.errors import CollabError
+    from collab.errors import CollabError, ForbiddenError, UnauthenticatedError
     from collab.settings import Anonymous, Settings
+    from collab.stateless import Stateless, StatelessHandler
 
-__all__ = ["Access", "Anonymous", "Authenticator", "Collab", "CollabError", "Principal", "Settings", "create_app"]
+__all__ = [
+    "Access",
+    "Anonymous",
+    "Authenticator",
+    "Collab",
+    "CollabError",
+    "ForbiddenError",
+    "Principal",
+    "Settings",
+    "Stateless",
+    "StatelessHandler",
+    "UnauthenticatedError",
+    "create_app",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -19,6 +33,10 @@ _HOMES = {
     "Principal": "auth.base",
     "Access": "core.connection",
     "CollabError": "errors",
+    "ForbiddenError": "errors",
+    "UnauthenticatedError": "errors",
+    "Stateless": "stateless",
+    "StatelessHandler": "stateless",
     "Anonymous": "settings",
     "Settings": "settings",
 }

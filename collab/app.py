@@ -26,9 +26,11 @@ from collab.errors import ConfigurationError, UnavailableError
 from collab.http import documents, metrics, operations, page, reference
 from collab.http.dependencies import Services
 from collab.hub import Hub, HubLimits
+from collab.names import document_id
 from collab.relay.null import NullRelay
 from collab.sandbox import Sandbox
 from collab.settings import Anonymous, Settings
+from collab.stateless import StatelessHandler
 from collab.store.compaction import CompactedStore, CompactionPolicy, Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
@@ -41,8 +43,13 @@ from collab.transport.y_websocket import YWebsocketRoute
 class Collab:
     """One server: `router` has its routes, `lifespan` starts and stops it."""
 
-    def __init__(self, settings: Settings | None = None, authenticator: Authenticator | None = None) -> None:
-        """Use these settings, and let this decide who comes in.
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        authenticator: Authenticator | None = None,
+        stateless: StatelessHandler | None = None,
+    ) -> None:
+        """Use these settings, let `authenticator` decide who comes in, and `stateless` hear what clients say to it.
 
         Raises:
             ConfigurationError: settings that contradict each other.
@@ -54,6 +61,7 @@ class Collab:
             tokens = _tokens(self.settings)
             authenticator = TokenAuthenticator(tokens, anonymous(self.settings.anonymous))
         self._authenticator = authenticator
+        self._stateless = stateless
         self._services: Services | None = None
         self._turns: Rota | None = None
         self.router = APIRouter()
@@ -75,6 +83,19 @@ class Collab:
         if self._services is None:
             raise UnavailableError("the server is starting or stopping")
         return self._services
+
+    def say(self, document: str, words: str) -> None:
+        """Say something to every client that has a document open, as far as its protocol has words for it.
+
+        Hocuspocus' providers get it as a "stateless" message; call it in the server's event loop.
+
+        Raises:
+            UnavailableError: the server has not started, or has stopped.
+            DocumentNameError, TooLargeError: no document can be called so.
+        """
+        room = self.services().hub.rooms.get(document_id(document))
+        if room is not None:
+            room.say(words, room.connections)
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
@@ -120,13 +141,17 @@ class Collab:
             room=RoomLimits(lag_seconds=settings.lag_limit_seconds),
             waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
         )
-        hub = Hub(store, journal, NullRelay(), compactor, trials, limits)
+        hub = Hub(store, journal, NullRelay(), compactor, trials, limits, self._stateless)
         return Services(store, journal, hub, sandbox, self._authenticator, trials, settings.max_message_bytes)
 
 
-def create_app(settings: Settings | None = None, authenticator: Authenticator | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    authenticator: Authenticator | None = None,
+    stateless: StatelessHandler | None = None,
+) -> FastAPI:
     """Return a complete application: the API, the sockets, and the page."""
-    collab = Collab(settings, authenticator)
+    collab = Collab(settings, authenticator, stateless)
     app = FastAPI(lifespan=collab.lifespan, openapi_url=None)
     app.state.collab = collab
     app.include_router(collab.router)

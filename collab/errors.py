@@ -149,6 +149,20 @@ class TooLargeError(CollabError):
         self.what, self.actual, self.limit, self.unit = what, actual, limit, unit
 
 
+class TooFastError(TooLargeError):
+    """More in a time, or at a time, than a limit allows. Says which limit, and both figures."""
+
+    http_status = 429
+    close_code = 4429
+    title = "Too fast"
+
+    def __init__(self, what: str, actual: float, limit: float, unit: str = "messages") -> None:
+        super().__init__(what, actual, limit, unit)
+
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "1"}
+
+
 def _figure(number: float) -> str:
     """Return a number in digits that a person can read."""
     # `g` rounds, and from a million on turns to 1.7e+07.

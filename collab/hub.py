@@ -25,6 +25,7 @@ from collab.errors import CollabError, DamagedError, DiskFailedError, Unavailabl
 from collab.fair_queue import FairQueue
 from collab.loading import Loader
 from collab.sandbox import Sandbox
+from collab.stateless import StatelessHandler, StatelessMessages
 from collab.store.base import Store
 from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
@@ -62,7 +63,9 @@ class Hub:
         compactor: Compactor,
         trials: Sandbox,
         limits: HubLimits | None = None,
+        handler: StatelessHandler | None = None,
     ) -> None:
+        """Use these parts; `handler` is told what clients say to the application."""
         self.rooms: dict[DocumentId, Room] = {}
         self.problems: dict[str, str] = {}
         """What is wrong right now, by the name of the task; empty when all is well."""
@@ -73,6 +76,7 @@ class Hub:
         self._trials = trials
         self._trial_turns = FairQueue()
         self._limits = limits or HubLimits()
+        self._stateless = StatelessMessages(handler, self.run_errand)
         self._loader = Loader(store, compactor, self._limits.waiting, self._limits.concurrent_loads)
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
         self._lineages: dict[DocumentId, str] = {}
@@ -81,6 +85,7 @@ class Hub:
         self._dirty: list[Room] = []
         self._mending: set[DocumentId] = set()
         self._tasks: asyncio.TaskGroup | None = None
+        self._errands: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -101,7 +106,7 @@ class Hub:
                 # After a failure of the disk nobody writes any more: waiting only keeps people from the next process.
                 if not writing.done():
                     await self._flush()
-                for task in supervised:
+                for task in [*supervised, *self._errands]:
                     task.cancel()
                 self._tasks = None
 
@@ -143,7 +148,9 @@ class Hub:
             opened.set_exception(DamagedError(document, f"{type(error).__name__} while it was opened"))
             opened.exception()
         else:
-            room = Room(document, replica, self._journal, self._uplink, self._wake, self._limits.room)
+            room = Room(
+                document, replica, self._journal, self._uplink, self._wake, self._limits.room, self._stateless.hear
+            )
             room.tick(self._loop.time())
             self.rooms[document] = room
             self._idle_since[document] = self._loop.time()
@@ -273,6 +280,18 @@ class Hub:
             work.close()
             return
         self._tasks.create_task(self._guard(work))
+
+    def run_errand(self, work: Coroutine[object, object, None]) -> None:
+        """Do something of the application's own in a task that is given up when the server stops.
+
+        Nobody knows how long that may take; its failure is logged, and ends nothing else.
+        """
+        if self._tasks is None:
+            work.close()
+            return
+        task = self._tasks.create_task(self._guard(work))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     async def _guard(self, work: Awaitable[None]) -> None:
         """Keep the failure of one piece of work from ending all others."""

@@ -158,7 +158,7 @@ class Stay:
     def _receive_credentials(self, credentials: Credentials) -> None:
         self._version = credentials.version
         if self.inside:
-            self._socket.serving.hub.start(self._renew(credentials.token))
+            self._socket.serving.hub.run_errand(self._renew(credentials.token))
         else:
             self._decide(credentials.token)
 
@@ -166,7 +166,7 @@ class Stay:
 
     def _decide(self, token: str | None) -> None:
         self._phase = _Phase.DECIDING
-        self._socket.serving.hub.start(self._admit(token))
+        self._socket.serving.hub.run_errand(self._admit(token))
 
     async def _admit(self, token: str | None) -> None:
         hub = self._socket.serving.hub

@@ -21,6 +21,7 @@ from collab.core.ports import DocumentId
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, Reader, var_bytes, var_string
 from collab.errors import DamagedError, ForbiddenError, UnauthenticatedError, UnavailableError
 from collab.settings import Anonymous
+from collab.stateless import Stateless
 from tests.support.members import typed
 from tests.support.served import Served, serving
 
@@ -431,3 +432,73 @@ async def test_messages_keep_their_order_while_one_is_tried(served: Served) -> N
 
         assert ["notes", "notes", "other"] == sorted(saved)
         assert ((7, 0, 100_001),) == read(await late.join()).runs
+
+
+async def test_an_application_decides_what_words_are_allowed(ws: Any) -> None:
+    """R28: it answers one, tells all, or sends away who may not say that."""
+
+    async def heard(message: Stateless) -> None:
+        if message.access is not Access.EDIT:
+            raise ForbiddenError("readers are silent")
+        await asyncio.sleep(0)
+        message.reply(f"{message.principal} said {message.payload}")
+        message.broadcast(f"all of {message.document}")
+
+    async with (
+        serving(ws, stateless=heard, anonymous=Anonymous.VIEW, secret=SECRET) as served,
+        line(served) as ann,
+        line(served) as reader,
+    ):
+        await ann.join(token())
+        await reader.join()
+
+        for words in ("one", "two"):
+            await ann.say(Type.STATELESS, var_string(words))
+        expected = ["ann said one", "all of notes", "ann said two", "all of notes"]
+        assert expected == [Reader(await ann.heard_of(Type.STATELESS)).var_string() for _ in range(4)]
+        assert b"all of notes" in await reader.heard_of(Type.STATELESS)
+
+        await reader.say(Type.STATELESS, var_string("me too"))
+        assert b"readers are silent" in await reader.heard_of(Type.CLOSE)
+
+
+async def test_an_application_may_speak_first(served: Served) -> None:
+    """R28: to whoever is there."""
+    async with line(served) as one:
+        await one.join()
+
+        served.collab.say("notes", "hello")
+        served.collab.say("nobody is here", "hello")
+
+        assert var_string("hello") == await one.heard_of(Type.STATELESS)
+
+
+async def test_an_application_that_fails_costs_nobody_anything(ws: Any) -> None:
+    """R28."""
+
+    async def fails(message: Stateless) -> None:
+        raise ZeroDivisionError
+
+    async with serving(ws, stateless=fails) as served, line(served) as one:
+        await one.join()
+        await one.say(Type.STATELESS, var_string("hello"))
+
+        await one.sync(Kind.UPDATE, HELLO)
+        assert b"\x01" == await one.heard_of(Type.SYNC_STATUS)
+
+
+async def test_words_wait_for_an_application_only_so_long(ws: Any) -> None:
+    """R28: what waits is bounded."""
+
+    async def never(message: Stateless) -> None:
+        await asyncio.Event().wait()
+
+    async with serving(ws, stateless=never) as served, line(served) as one:
+        await one.join()
+        with suppress(ConnectionClosed):
+            for _ in range(102):
+                await one.say(Type.STATELESS, var_string("hello"))
+
+        code, reason = await one.closed()
+        assert 4429 == code
+        assert "101 messages, the limit is 100" in reason

@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 from collab.app import Collab, create_app
 from collab.auth.base import Authenticator
 from collab.settings import Anonymous, Settings
+from collab.stateless import StatelessHandler
 
 
 @dataclass
@@ -32,10 +33,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(ws: Any, authenticator: Authenticator | None = None, **settings: Any) -> AsyncIterator[Served]:
+async def serving(
+    ws: Any, authenticator: Authenticator | None = None, stateless: StatelessHandler | None = None, **settings: Any
+) -> AsyncIterator[Served]:
     """Serve with this WebSocket protocol of uvicorn."""
     chosen: dict[str, Any] = {"database": "memory://", "anonymous": Anonymous.EDIT, "linger_seconds": 30, **settings}
-    app = create_app(Settings(**chosen), authenticator)
+    app = create_app(Settings(**chosen), authenticator, stateless)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, ws=ws, log_config=None, ws_max_size=1 << 20, ws_per_message_deflate=False)
         server = uvicorn.Server(config)

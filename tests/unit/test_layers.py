@@ -32,10 +32,24 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "verification": {"core", "errors", "loading", "sandbox", "store"},
     "backup": {"errors", "settings", "store", "verification"},
     "restore": {"backup", "errors", "store", "verification"},
-    "hub": {"core", "errors", "fair_queue", "loading", "sandbox", "store", "trial"},
+    "stateless": {"core", "errors"},
+    "hub": {"core", "errors", "fair_queue", "loading", "sandbox", "stateless", "store", "trial"},
     "transport": {"auth", "core", "errors", "faults", "hub", "names"},
     "http": {"auth", "content", "core", "errors", "hub", "loading", "measures", "names", "sandbox", "seed", "store"},
-    "app": {"auth", "core", "errors", "http", "hub", "relay", "sandbox", "settings", "store", "transport"},
+    "app": {
+        "auth",
+        "core",
+        "errors",
+        "http",
+        "hub",
+        "names",
+        "relay",
+        "sandbox",
+        "settings",
+        "stateless",
+        "store",
+        "transport",
+    },
     "server": {"app", "auth", "core", "errors", "faults", "settings", "transport"},
     "cli": {
         "auth",
@@ -52,7 +66,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     },
     "doctor": {"content", "core", "errors", "sandbox", "store"},
     "__main__": {"cli"},
-    "__init__": {"app", "auth", "core", "errors", "settings"},
+    "__init__": {"app", "auth", "core", "errors", "settings", "stateless"},
 }
 """For each module or package at the top: what it may import of the others."""
 

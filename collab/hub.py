@@ -82,6 +82,8 @@ class Hub:
         self._lineages: dict[DocumentId, str] = {}
         """Of open rooms, once somebody has asked."""
         self._idle_since: dict[DocumentId, float] = {}
+        self._expected: dict[DocumentId, int] = {}
+        """How many are in a room, or on their way."""
         self._dirty: list[Room] = []
         self._mending: set[DocumentId] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -135,6 +137,21 @@ class Hub:
             self.start(self._open(document, principal, opening))
         # Shielded: whoever gives up waiting takes the room from nobody else.
         return await asyncio.shield(opening)
+
+    @asynccontextmanager
+    async def kept_open(self, document: DocumentId, principal: str) -> AsyncIterator[Room]:
+        """Give the room of a document, and keep it while somebody is on the way into it, or in it (H11).
+
+        Raises:
+            CollabError: as `open` does.
+        """
+        self._expected[document] = self._expected.get(document, 0) + 1
+        try:
+            yield await self.open(document, principal)
+        finally:
+            self._expected[document] -= 1
+            if not self._expected[document]:
+                del self._expected[document]
 
     async def _open(self, document: DocumentId, principal: str, opened: asyncio.Future[Room]) -> None:
         try:
@@ -236,6 +253,10 @@ class Hub:
 
     # ---- closing ----
 
+    def is_open(self, room: Room) -> bool:
+        """Whether whoever comes for its document gets this room."""
+        return self.rooms.get(room.document) is room
+
     def left(self, room: Room, connection: Connection) -> None:
         """Take note that a connection is gone."""
         room.leave(connection)
@@ -257,7 +278,7 @@ class Hub:
     def sweep(self, now: float) -> None:
         """Drop rooms that nobody came back to, and of which nothing waits to be written (H5)."""
         for document, room in list(self.rooms.items()):
-            if room.connections or room.broken:
+            if room.connections or room.broken or document in self._expected:
                 continue
             idle = now - self._idle_since.setdefault(document, now)
             if idle >= self._limits.linger_seconds and not self._journal.holds(document):

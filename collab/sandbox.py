@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Final, TypeVar, TypeVarTuple
+from typing import IO, Final, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_process
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
-from collab.errors import CollabError, TooLargeError
+from collab.errors import CollabError, TooLargeError, UnavailableError
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -34,7 +34,11 @@ MEMORY_BYTES: Final = 2 << 30
 
 
 class WorkerCrashError(CollabError):
-    """The process that did the work is gone: killed by the kernel, or by its input."""
+    """The work failed in a way that is none of ours: what it was given is bad."""
+
+
+class WorkerGoneError(WorkerCrashError):
+    """The process that did the work is gone: killed by its input, by the kernel for want of memory, or by somebody."""
 
 
 class OverspentError(TooLargeError):
@@ -54,7 +58,9 @@ class Sandbox:
         """Return `function(*arguments)`, computed in another process.
 
         Raises:
-            WorkerCrashError: the process died.
+            WorkerGoneError: the process died.
+            WorkerCrashError: the function raised an error that is none of ours.
+            UnavailableError: there is no room for a temporary file.
             OverspentError: it took too much of a core; it was killed.
             TooLargeError: it took too long by the clock, for whatever reason; it was killed.
             CollabError: whatever of ours the function raised.
@@ -63,7 +69,7 @@ class Sandbox:
             self._limiter = CapacityLimiter(self._processes)
         patience = self._seconds * PATIENCE
         async with self._limiter:
-            with NamedTemporaryFile(prefix="collab-") as last_words:
+            with _temporary_file() as last_words:
                 try:
                     with anyio.fail_after(patience):
                         # The limiter is ours: waiting for a free process does not count as its time.
@@ -83,11 +89,18 @@ class Sandbox:
                         raise OverspentError(
                             "work on one document", self._seconds, self._seconds, "seconds of a core"
                         ) from error
-                    raise WorkerCrashError("the process that did the work ended without an answer") from error
+                    raise WorkerGoneError("the process that did the work ended without an answer") from error
 
     async def warm_up(self) -> None:
         """Start a process and import what the work needs, so that the first call is as quick as the next."""
         await self.run(time.monotonic)
+
+
+def _temporary_file() -> IO[bytes]:
+    try:
+        return NamedTemporaryFile(prefix="collab-")
+    except OSError as error:
+        raise UnavailableError(f"the folder for temporary files takes none: {error.strerror}") from error
 
 
 def limit_cpu(seconds: float) -> None:

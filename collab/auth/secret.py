@@ -40,6 +40,8 @@ class Secret:
                 kept = self._file.read_bytes().strip()
             except FileNotFoundError:
                 return None
+            except NotADirectoryError as error:
+                raise ConfigurationError(f"the data folder {self._file.parent} is a file") from error
             except OSError as error:
                 raise ConfigurationError(f"the secret {self._file} cannot be read: {error.strerror}") from error
             self._value = _long_enough(kept, f"the secret {self._file}")

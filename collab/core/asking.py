@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collab.core.connection import Connection
 from collab.core.replica import Replica
+from collab.core.wire import Kind
 
 
 def ask(connection: Connection, replica: Replica) -> None:
@@ -30,10 +31,12 @@ def ask_back(connection: Connection, replica: Replica) -> None:
         connection.sink.write(connection.dialect.sync_step_1(replica.state_vector()))
 
 
-def note_answer(connection: Connection) -> bool:
-    """Take note of a SyncStep2; return whether a client that counts expects a status for it."""
+def is_expected(connection: Connection, kind: Kind) -> bool:
+    """Take note that an update or an answer came; return whether its sender, if it counts, expects word of it."""
+    if kind is not Kind.SYNC_STEP_2:
+        return True
     if connection.asked:
         connection.asked -= 1
-        return False
+        return not connection.dialect.counts
     connection.asked_back = max(0, connection.asked_back - 1)
     return True

@@ -86,7 +86,7 @@ class Awareness(Generic[Owner]):
     __slots__ = ("_changed", "_entries", "_everyone", "_owned", "_same")
 
     def __init__(self, same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True) -> None:
-        """Let an owner speak for the live clients of another only if they are the `same`."""
+        """Let somebody else speak for the live clients of an owner only if `same(owner, somebody)`."""
         self._same = same
         self._entries: dict[int, _Entry[Owner]] = {}
         # Whose the clients are that are here.

@@ -96,6 +96,14 @@ class Connection:
         self.told = token
 
 
+def may_take_over(owner: Connection, other: Connection) -> bool:
+    """Whether another connection may have the client ids of one that is here (R16, A2).
+
+    A reader, who may be anybody, keeps none from somebody who writes.
+    """
+    return owner.principal == other.principal or (other.access is Access.EDIT and owner.access is not Access.EDIT)
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """An update that must be tried on a copy of the document before the room takes it.

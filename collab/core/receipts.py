@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from collab.core.asking import is_expected
 from collab.core.connection import HELD, Connection, Token
 from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Journal
 from collab.core.replica import Replica
+from collab.core.wire import Kind
 from collab.errors import TooLargeError
 
 
 class Receipts:
     """The sync statuses of a room that are not answered yet. Owned by it."""
 
-    __slots__ = ("_counting", "_document", "_journal", "_reads", "_replica")
+    __slots__ = ("_counting", "_document", "_journal", "_reads", "_replica", "_rouse")
 
     def __init__(
         self,
@@ -26,23 +28,29 @@ class Receipts:
         journal: Journal,
         replica: Callable[[], Replica],
         reads: Callable[[Connection], bool],
+        rouse: Callable[[], None],
     ) -> None:
-        """`replica` gives the one that the room has, `reads` tells to whom may be written."""
+        """`replica` gives the one that the room has, `reads` tells to whom may be written, `rouse` has it settled."""
         self._document = document
         self._journal = journal
         self._replica = replica
         self._reads = reads
+        self._rouse = rouse
         self._counting: set[Connection] = set()
 
-    def hold(self, connection: Connection, inspection: Inspection) -> None:
-        """Take note that something of an update waits for a predecessor, and is in no log."""
-        state = self._replica().state
-        for client, _, end in inspection.runs:
-            if end > max(state.get(client, 0), connection.held.get(client, 0)):
-                connection.held[client] = end
+    def hold(self, connection: Connection, inspection: Inspection) -> bool:
+        """Take note that something of an update waits for a predecessor, and is in no log; return whether that is news.
+
+        A client may itself wait for what its update lacks, and then brings the same whenever it is asked.
+        """
+        state, before = self._replica().state, len(connection.held_deletes)
+        longer = {c: end for c, _, end in inspection.runs if end > max(state.get(c, 0), connection.held.get(c, 0))}
+        connection.held.update(longer)
         connection.held_deletes.update(self._replica().new_deletions(inspection))
+        news = bool(longer) or len(connection.held_deletes) > before
         if len(connection.held) + len(connection.held_deletes) > connection.held_most:
             self._forget_known(connection)
+        return news
 
     def holds(self, connection: Connection) -> bool:
         """Whether something that a connection sent still waits."""
@@ -63,10 +71,12 @@ class Receipts:
         connection.held_deletes = set(replica.new_deletions(deletes))
         connection.held_most = max(HELD, 2 * (len(connection.held) + len(connection.held_deletes)))
 
-    def count(self, connection: Connection) -> None:
-        """Take note that an update was taken of a client that counts; it is told when the turn has been settled."""
-        connection.taken += 1
-        self._counting.add(connection)
+    def count(self, connection: Connection, kind: Kind) -> None:
+        """Take note that an update or an answer was taken: who counts is told when the turn has been settled (R27)."""
+        if is_expected(connection, kind) and connection.dialect.counts:
+            connection.taken += 1
+            self._counting.add(connection)
+            self._rouse()
 
     def settle(self) -> None:
         """Have those who count told of what this turn took, all of which has gone to the log."""

@@ -67,7 +67,8 @@ class Replica:
         """Set when what had waited broke pycrdt: this replica must be thrown away and loaded again."""
         self._left_out: list[LeftOut] = []
         self._deleted: DeleteSet | None = None
-        self._waiting = WaitingList()
+        self.waiting = WaitingList()
+        """What waits for a predecessor."""
         self._integrated: list[Integrated] = []
         self._state_vector: bytes | None = None
         self._full_state: bytes | None = None
@@ -139,13 +140,13 @@ class Replica:
         """Let in what `update` brings, or keep it until its predecessors are here; it may come in its parts already.
 
         Raises:
-            TooLargeError: too much waits already, or the document would be nested too deep.
+            TooLargeError, CrowdedError: too much would wait, or the document would be nested too deep.
             BrokenReplicaError: this replica must be thrown away and loaded again.
         """
         try:
             if self._layout.goes_on(inspection, self.state):
                 self._integrate(update, inspection)
-                if self._waiting:
+                if self.waiting:
                     self._release()
                 return Verdict.INTEGRATED
             return self._take(update, inspection, self.limits, parts)
@@ -186,7 +187,7 @@ class Replica:
         """Return an update in two parts if something of it has to wait, but not too much (R3, R12)."""
         if first_missing(inspection, self.state) is None:
             return None
-        return self._waiting.cut(update, inspection, self.state, self.limits)
+        return self.waiting.cut(update, inspection, self.state, self.limits)
 
     def new_deletions(self, inspection: Inspection) -> list[Run]:
         """Return those ranges that an update deletes of which some is not deleted yet."""
@@ -197,11 +198,6 @@ class Replica:
         """Return what was integrated since this was last asked, in that order."""
         integrated, self._integrated = self._integrated, []
         return integrated
-
-    @property
-    def waiting(self) -> int:
-        """How many updates wait for a predecessor."""
-        return len(self._waiting)
 
     def take_left_out(self) -> list[LeftOut]:
         """Return what waited and was left out since this was last asked (R24)."""
@@ -262,17 +258,17 @@ class Replica:
             check_flaw(inspection.whereabouts.flaw)
         if first_missing(inspection, self.state) is None:
             self._bring_in(update, inspection, limits, judge=limits is not None)
-            if self._waiting:
+            if self.waiting:
                 self._release()
             return Verdict.INTEGRATED
-        ready, ready_inspection, rest = parts or self._waiting.cut(update, inspection, self.state, limits)
-        kept = rest.update == EMPTY_UPDATE or rest.update in self._waiting
+        ready, ready_inspection, rest = parts or self.waiting.cut(update, inspection, self.state, limits)
+        kept = rest.update == EMPTY_UPDATE or rest.update in self.waiting
         if limits and not kept:
-            self._waiting.check(rest, limits, self._layout.containers.deepest, self.structs, self.size_bytes)
+            self.waiting.check(rest, limits, self._layout.containers.deepest, self.structs, self.size_bytes)
         if ready != EMPTY_UPDATE:
             self._take(ready, ready_inspection, limits)
         if not kept:
-            self._waiting.add(rest)
+            self.waiting.add(rest)
             self._release()  # the ready part may have let in what the rest waits for
         return Verdict.WAITING
 
@@ -288,7 +284,7 @@ class Replica:
         if flawed or steps > STEPS_AT_A_STRETCH or first_missing(inspection, self.state) is not None:
             return False
         self._bring_in(merged, inspection, judge=False)
-        if self._waiting:
+        if self.waiting:
             self._release()
         return True
 
@@ -359,7 +355,7 @@ class Replica:
 
     def _release(self) -> None:
         """Let in what waited for what has come."""
-        for group in self._waiting.due(self.state):
+        for group in self.waiting.due(self.state):
             self._let_in(group)
 
     def _let_in(self, group: list[WaitingUpdate]) -> None:
@@ -385,7 +381,7 @@ class Replica:
             return
         for waiting, part in zip(group, parts, strict=True):
             if part.rest != EMPTY_UPDATE:
-                self._waiting.add(waiting.less(part))
+                self.waiting.add(waiting.less(part))
 
     def _deletions(self, *, fresh: bool = False) -> DeleteSet:
         """Return what is deleted; `fresh` also has what only integration deleted, such as an overwritten key."""

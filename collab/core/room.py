@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from collab.core.asking import ask, ask_anew, ask_back, note_answer
+from collab.core.asking import ask, ask_anew, ask_back, is_expected
 from collab.core.audience import Audience, tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
-from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
+from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried, may_take_over
+from collab.core.crowding import admit_among
 from collab.core.deferred import Deferred
 from collab.core.expense import is_dear
 from collab.core.inspection import Inspection, read
@@ -66,8 +67,8 @@ class Room:
         self._wake = wake
         self._hear = hear
         self._audience = Audience()
-        self._awareness: Awareness[Connection] = Awareness(lambda one, other: one.principal == other.principal)
-        self._receipts = Receipts(document, journal, lambda: self._replica, self._reads)
+        self._awareness: Awareness[Connection] = Awareness(may_take_over)
+        self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
         self._awake = False
         self._broken = False
@@ -190,35 +191,31 @@ class Room:
             self._break(error, None)
 
     def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Trial | None:
+        if connection.access is not Access.EDIT:
+            self._receive_from_reader(connection, kind, update)
+            return None
         if len(update) > self.limits.trial.update_bytes:
             return Trial.on(self._replica, connection, kind, update)
         inspection = read(update)
         typing = inspection.structs == 1 and not inspection.cuts and not inspection.deletes
         if not typing and is_dear(inspection, self._replica, self.limits.trial):
             return Trial.on(self._replica, connection, kind, update)
-        if connection.access is Access.EDIT:
-            update, inspection = self._replica.trim(update, inspection)
-        self._take(connection, kind, update, inspection)
+        self._take(connection, kind, *self._replica.trim(update, inspection))
         return None
 
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
     ) -> None:
-        expected = kind is not Kind.SYNC_STEP_2 or note_answer(connection)
-        if connection.access is not Access.EDIT and not self._replica.knows(inspection):
-            self._refuse_edit(connection, said=expected or not connection.dialect.counts)
-            return
-        if connection.dialect.counts and expected:
-            self._receipts.count(connection)
-            self._rouse()
         if connection.access is not Access.EDIT:
+            self._receive_from_reader(connection, kind, update)
             return
+        self._receipts.count(connection, kind)
         for client, _, end in inspection.runs:
             if end > self._replica.state.get(client, 0) and self._awareness.is_foreign(client, connection):
                 raise ForeignClientError(client)
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
-        verdict = self._replica.admit(update, inspection, parts)
+        verdict = admit_among(self.connections, connection, self._replica, update, inspection, parts, self.close)
         if verdict is Verdict.KNOWN:
             return
         self._turn.meet(connection, inspection, self._authors)
@@ -226,8 +223,8 @@ class Room:
             self._turn.integrated(connection, update)
         else:
             self._turn.waits(connection)
-            self._receipts.hold(connection, inspection)
-            ask(connection, self._replica)
+            if self._receipts.hold(connection, inspection):
+                ask(connection, self._replica)
         self._rouse()
         self._leave_out(self._replica.take_left_out())
         if self._replica.failure is not None:
@@ -257,10 +254,13 @@ class Room:
         if everyone is not None and self._reads(connection):
             connection.sink.write(connection.dialect.awareness(everyone))
 
-    def _refuse_edit(self, connection: Connection, *, said: bool) -> None:
-        """A reader's edit stops here; only what says nothing new goes unremarked (R7)."""
+    def _receive_from_reader(self, connection: Connection, kind: Kind, update: bytes) -> None:
+        """A reader's edit stops here, unread if it is long; only what says nothing new goes unremarked (R7)."""
+        if len(update) <= self.limits.trial.update_bytes and self._replica.knows(read(update)):
+            self._receipts.count(connection, kind)
+            return
         connection.refused = True
-        if said and self._reads(connection):
+        if is_expected(connection, kind) and self._reads(connection):
             connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
 
     def _reads(self, connection: Connection) -> bool:

@@ -5,7 +5,7 @@ Not for: telling what an update lacks (`partition`), or taking it in (`replica`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -17,7 +17,7 @@ from collab.core.layout import FlawedError
 from collab.core.nesting import check_depth
 from collab.core.partition import Cut, cut, repeats
 from collab.core.wire import StateVector
-from collab.errors import CollabError, TooLargeError
+from collab.errors import CollabError, TooLargeError, UnavailableError
 
 MAX_RELEASED: Final = 2_000
 """Structs that are let in update by update. More are read again and again by updates that wait for each
@@ -85,6 +85,10 @@ class Parts(NamedTuple):
     rest: WaitingUpdate
 
 
+class CrowdedError(UnavailableError):
+    """There is no room for one more that has to wait, because of those that do."""
+
+
 class WaitingList:
     """What waits in one document, in the order in which it came. Owned by its replica."""
 
@@ -98,6 +102,16 @@ class WaitingList:
 
     def __contains__(self, update: bytes) -> bool:
         return any(waiting.update == update for waiting in self._updates)
+
+    def __iter__(self) -> Iterator[WaitingUpdate]:
+        return iter(self._updates)
+
+    def forget(self, whose: Callable[[Inspection], bool]) -> bool:
+        """Forget what may be forgotten of these, if anything; what is in the log may not."""
+        kept = [waiting for waiting in self._updates if waiting.stored or not whose(waiting.inspection)]
+        forgotten = len(kept) < len(self._updates)
+        self._updates = kept
+        return forgotten
 
     def add(self, waiting: WaitingUpdate) -> None:
         self._updates.append(waiting)
@@ -122,6 +136,7 @@ class WaitingList:
 
         Raises:
             TooLargeError: so much of it has to wait that there is no room for it, as is sure before it is cut (R12).
+            CrowdedError: the same, because of what waits already.
         """
         if limits:
             runs = inspection.runs
@@ -133,33 +148,42 @@ class WaitingList:
         return Parts(parts.ready, read(parts.ready), rest)
 
     def _check_structs(self, structs: int, limits: WaitingLimits) -> None:
-        structs += sum(w.inspection.structs for w in self._updates)
-        if structs > limits.structs:
-            raise TooLargeError("what waits for its predecessors", structs, limits.structs, "structs")
+        others = sum(w.inspection.structs for w in self._updates)
+        _check(structs, others, limits.structs, "structs")
 
     def check(
         self, newcomer: WaitingUpdate, limits: WaitingLimits, depth: int, structs: int, document_bytes: int
     ) -> None:
-        """Raise TooLargeError if there is no room for one more (R12).
+        """Raise an error if there is no room for one more (R12).
 
         Its document is nested `depth` levels deep, and made of about so many structs and bytes.
+
+        Raises:
+            TooLargeError: there would be none for it alone, or the document would be nested too deep.
+            CrowdedError: others have taken it.
         """
-        waiting = [*self._updates, newcomer]
-        if len(waiting) > limits.updates:
-            raise TooLargeError("what waits for its predecessors", len(waiting), limits.updates, "updates")
+        others = self._updates
+        _check(1, len(others), limits.updates, "updates")
         self._check_structs(newcomer.inspection.structs, limits)
-        size = sum(len(w.update) for w in waiting)
-        if size > limits.bytes:
-            raise TooLargeError("what waits for its predecessors", size, limits.bytes)
-        places = sum(map(places_in, (w.inspection for w in waiting)))
-        if places > limits.places:
-            raise TooLargeError("what waits for its predecessors", places, limits.places, "places to insert at")
-        steps = sum(steps_for(w.inspection, w.inspection.deletes, structs, document_bytes + size) for w in waiting)
-        if steps > limits.steps:
-            raise TooLargeError("what waits for its predecessors", steps, limits.steps, "steps")
+        size = sum(len(w.update) for w in others)
+        _check(len(newcomer.update), size, limits.bytes, "bytes")
+        _check(places_in(newcomer.inspection), sum(places_in(w.inspection) for w in others), limits.places, "places")
+        document_bytes += size + len(newcomer.update)
+        steps, *steps_of_others = [
+            steps_for(w.inspection, w.inspection.deletes, structs, document_bytes) for w in (newcomer, *others)
+        ]
+        _check(steps, sum(steps_of_others), limits.steps, "steps")
         # Checked now, while there is somebody to refuse it to: it is let in together with others, or read from the log.
         if newcomer.inspection.types:
-            check_depth(depth + sum(Containers().depth_with(w.inspection.whereabouts) for w in waiting))
+            check_depth(depth + sum(Containers().depth_with(w.inspection.whereabouts) for w in (newcomer, *others)))
+
+
+def _check(own: int, others: int, limit: int, unit: str) -> None:
+    """Raise an error if a newcomer and the others come to more than a limit."""
+    if own > limit:
+        raise TooLargeError("what waits for its predecessors", own, limit, unit)
+    if own + others > limit:
+        raise CrowdedError(f"what waits for its predecessors in this document: {own + others} {unit}, limit {limit}")
 
 
 def culprit_in(group: Sequence[WaitingUpdate], known: StateVector, error: CollabError) -> WaitingUpdate:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from collab.core.framing import frame
 from collab.core.hocuspocus import PING, PONG, Type, address_of, name_of
-from collab.errors import CollabError, LagError, MalformedError, TooLargeError
+from collab.errors import AbsentError, CollabError, MalformedError, TooLargeError
 from collab.transport.asgi import Socket, refuse, serve
 from collab.transport.rota import Rota
 from collab.transport.stay import Serving, Stay
@@ -215,7 +215,7 @@ class SharedSocket:
 
     def _wait(self, seconds: float, otherwise: str) -> None:
         self.joined()
-        error = LagError(otherwise)
+        error = AbsentError(otherwise)
         self._deadline = asyncio.get_running_loop().call_later(seconds, self.close, error.close_code, str(error))
 
     def _let_go(self) -> None:

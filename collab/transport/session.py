@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from collab import faults
 from collab.core.connection import Connection
 from collab.core.room import Room
-from collab.errors import MalformedError, UnauthenticatedError
+from collab.errors import MalformedError, UnauthenticatedError, UnavailableError
 from collab.hub import Hub
 from collab.transport.rota import Rota
 
@@ -81,6 +81,10 @@ class Session:
     def enter(self) -> None:
         """Come in; the socket takes frames from now on."""
         self._room.admit(self._connection)
+        if not self._hub.is_open(self._room):
+            # Closed while its client was on the way; whoever comes next gets another one.
+            self._room.close(self._connection, UnavailableError("the document was closed just now; come again"))
+            return
         if self._expires is not None:
             self._leave_at(self._expires)
 

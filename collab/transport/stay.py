@@ -24,7 +24,6 @@ from collab.errors import (
     AccessChangedError,
     CollabError,
     ForbiddenError,
-    ForeignClientError,
     MalformedError,
     TooLargeError,
     UnavailableError,
@@ -42,9 +41,7 @@ RENEWAL_SECONDS: Final = 30.0
 RENEWAL_SHARE: Final = 0.2
 """The same as a share of the time that the token had left: one of a few seconds is not asked for at once."""
 
-_ENDS_ONE: Final = frozenset(
-    error.close_code for error in (MalformedError, ForbiddenError, ForeignClientError, TooLargeError)
-)
+_ENDS_ONE: Final = frozenset(error.close_code for error in (MalformedError, ForbiddenError, TooLargeError))
 """What costs a client one document: trying again is of no use. Whatever else may get better costs it the socket,
 since providers come back with all of their documents when that is closed, and not to a single one."""
 

@@ -49,20 +49,18 @@ class YWebsocketRoute:
             document = document_id(scope["path_params"]["document"])
             serving = self._running()
             principal = await serving.authenticator.authenticate(HTTPConnection(scope), document)
-            room = await serving.hub.open(document, principal.id)
-            stray = await _is_stray(serving.hub, document, scope)
+            async with serving.hub.kept_open(document, principal.id) as room:
+                if await _is_stray(serving.hub, document, scope):
+                    await turn_away(LineageError(), send)
+                    return
+
+                def attend(socket: Socket) -> Session:
+                    connection = Connection(socket, Y_WEBSOCKET, principal.id, principal.access)
+                    return Session(serving.hub, self._rota(), room, connection, socket, principal.expires)
+
+                await serve(scope, receive, send, attend)
         except CollabError as error:
             await refuse(error, scope, send)
-            return
-        if stray:
-            await turn_away(LineageError(), send)
-            return
-
-        def attend(socket: Socket) -> Session:
-            connection = Connection(socket, Y_WEBSOCKET, principal.id, principal.access)
-            return Session(serving.hub, self._rota(), room, connection, socket, principal.expires)
-
-        await serve(scope, receive, send, attend)
 
 
 async def _is_stray(hub: Hub, document: DocumentId, scope: Scope) -> bool:

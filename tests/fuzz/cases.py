@@ -18,7 +18,7 @@ from tests.support.hostile import crowd, item, text, typed, update
 
 ANN, BEN, CARL, EVE = 101, 102, 103, 666
 ELSEWHERE: Final = "127.0.0.2"
-MALFORMED, FOREIGN, TOO_LARGE, TOO_BIG, PROTOCOL = 4400, 4409, 4413, 1009, 1002
+MALFORMED, LATER, TOO_LARGE, TOO_BIG, PROTOCOL = 4400, 1013, 4413, 1009, 1002
 MIB: Final = 1 << 20
 
 
@@ -134,9 +134,7 @@ MESSAGES: dict[str, Hostile] = {
         tuple(says(chain(250, at)) for at in range(0, 1250, 250)), TOO_LARGE, writes=True
     ),
     "1 MiB that waits": Hostile(says(typed(EVE, 9, "x" * MIB)), TOO_LARGE),
-    "300 edits that wait": Hostile(
-        tuple(says(typed(EVE, 9 * at, "x")) for at in range(1, 301)), TOO_LARGE, writes=True
-    ),
+    "300 edits that wait": Hostile(tuple(says(typed(EVE, 9 * at, "x")) for at in range(1, 301)), LATER, writes=True),
     "2,000 places to insert at, again and again": Hostile(
         tuple(says(crowd(10**6 * at, 2000, text("y"))) for at in range(1, 8)),
         TOO_LARGE,
@@ -146,10 +144,10 @@ MESSAGES: dict[str, Hostile] = {
     "70 KB of nonsense": Hostile(says(b"\x01" * 70_000)),
     "a key that is set 20,000 times": Hostile(says(update({EVE: (0, SETS)})), None, writes=True, why="it takes 5 ms"),
     "clocks ahead under the id of somebody here": Hostile(
-        says(update({ANN: (50, [text("x", left=(ANN, 49))])})), FOREIGN, address=ELSEWHERE
+        says(update({ANN: (50, [text("x", left=(ANN, 49))])})), LATER, address=ELSEWHERE
     ),
     "the next clock of somebody here": Hostile(
-        says(update({ANN: (6, [text("x", left=(ANN, 5))])})), FOREIGN, address=ELSEWHERE
+        says(update({ANN: (6, [text("x", left=(ANN, 5))])})), LATER, address=ELSEWHERE
     ),
     "what somebody here has said": Hostile(
         says(update({ANN: (0, [text("before")])})), None, address=ELSEWHERE, why="it is known"

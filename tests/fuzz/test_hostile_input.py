@@ -30,7 +30,7 @@ from tests.fuzz.cases import (
     CASES,
     ELSEWHERE,
     EVE,
-    FOREIGN,
+    LATER,
     MALFORMED,
     MIB,
     TOO_LARGE,
@@ -207,6 +207,6 @@ async def test_damaged_messages_stop_nobody(
         await company.heard(BEN, ANN)
 
         assert {ANN, BEN} >= company.clients_heard(BEN)
-    assert set(closed) <= {MALFORMED, FOREIGN, TOO_LARGE}, closed
+    assert set(closed) <= {MALFORMED, LATER, TOO_LARGE}, closed
     await logged(server, name, "before after")
     assert pulse.longest_seconds() < MOST_SECONDS

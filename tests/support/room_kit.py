@@ -29,6 +29,12 @@ class RecordingSink:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def pause_reading(self) -> None:
+        """Read nothing; there is nothing to read."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
 
 @dataclass
 class RecordingUplink:

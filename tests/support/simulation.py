@@ -317,7 +317,7 @@ class World:
         assert expected == view_of(self.late_joiner()), "a late joiner differs"
         kept = self.log.shuffled(self.random)
         assert expected == view_of(kept.full_state()), "the log differs"
-        assert 0 == kept.waiting, "the log waits for something"
+        assert 0 == len(kept.waiting), "the log waits for something"
         assert everything.state == kept.state
         assert everything.digest() == kept.digest(), "the log was not digested like everything sent"
 

@@ -29,6 +29,8 @@ from collab.store.base import Compaction, LogRow
 from collab.store.compaction import Compactor
 from collab.store.journal import GroupCommitJournal
 from collab.store.memory import MemoryStore
+from collab.transport.rota import Rota
+from collab.transport.session import Session
 from tests.support.hostile import text, update
 from tests.support.members import Member, typed, typing
 from tests.support.room_kit import RecordingSink
@@ -251,6 +253,36 @@ async def test_the_end_of_a_turn_settles_the_room() -> None:
         await until(lambda: bool(reader.updates))
 
         assert [typed(7, 0, "hello")] == reader.updates
+
+
+async def test_a_room_stays_open_for_whoever_is_on_the_way() -> None:
+    """H11: else they are in one room, and whoever comes next in another."""
+    async with running(linger_seconds=0) as process:
+        later = asyncio.get_running_loop().time() + 1_000
+        async with process.hub.kept_open(NOTES, "ann") as room:
+            process.hub.sweep(later)
+            assert room is await process.hub.open(NOTES)
+
+        process.hub.sweep(later)
+        assert not process.hub.is_open(room)
+
+
+async def test_who_comes_into_a_closed_room_comes_again() -> None:
+    """H11: whatever closed it."""
+    async with running(linger_seconds=0) as process:
+        room = await process.hub.open(NOTES)
+        process.hub.sweep(asyncio.get_running_loop().time() + 1_000)
+        sink = RecordingSink()
+        session = Session(
+            process.hub, Rota(asyncio.get_running_loop()), room, Connection(sink, Y_WEBSOCKET, "ann"), sink
+        )
+
+        session.enter()
+
+        assert sink.closed is not None
+        assert 1013 == sink.closed[0]
+        assert set() == room.connections
+        session.lost()
 
 
 async def test_an_empty_room_lingers_and_then_closes() -> None:

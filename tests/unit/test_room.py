@@ -12,6 +12,7 @@ from collab.core.replica import Replica
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, encode_state_vector
 from collab.errors import TooLargeError
+from tests.support import hostile
 from tests.support.members import Member, Table, clients_in, deleted, tried, typed, typing
 from tests.support.room_kit import Row
 
@@ -238,6 +239,18 @@ def test_what_waits_is_asked_for_only_once(table: Table) -> None:
     assert 1 == len(author.received_of(Kind.SYNC_STEP_1))
 
 
+def test_who_waits_for_the_same_is_not_asked_without_an_end(table: Table) -> None:
+    """R3: a client whose own document misses something says so again in each answer."""
+    waiting = typed(7, 1, "b", (7, 0))
+    author = table.connect()
+
+    for _ in range(5):
+        author.send(waiting, Kind.SYNC_STEP_2)
+        author.send(merge([waiting, deleted(9, 0, 1)]), Kind.SYNC_STEP_2)
+
+    assert 3 == len(author.received_of(Kind.SYNC_STEP_1)), "at first, and for each of the two that wait"
+
+
 def test_the_part_that_can_be_integrated_is(table: Table) -> None:
     """R3: an honest client that waits for something itself sends both in one SyncStep2."""
     ready, waiting = typed(7, 0, "a"), typed(8, 1, "c", (8, 0))
@@ -302,7 +315,7 @@ def test_the_same_update_waits_once(table: Table) -> None:
     author.send(early)
     author.send(early)
 
-    assert 1 == table.room._replica.waiting
+    assert 1 == len(table.room._replica.waiting)
 
 
 def test_too_much_that_waits_is_refused() -> None:
@@ -313,8 +326,63 @@ def test_too_much_that_waits_is_refused() -> None:
     for client in (7, 8, 9):
         author.send(typed(client, 1, "x", (client, 0)))
 
+    assert 1013 == author.closed_with
+    assert 2 == len(table.room._replica.waiting)
+
+
+def test_what_waits_for_too_much_by_itself_is_refused_for_good() -> None:
+    """R12: trying again would not help."""
+    author = Table(waiting=WaitingLimits(bytes=20)).join()
+
+    author.send(typed(7, 1, "x" * 30, (7, 0)))
+
     assert 4413 == author.closed_with
-    assert 2 == table.room._replica.waiting
+
+
+def test_what_somebody_left_waiting_takes_no_place_from_those_who_are_here() -> None:
+    """R12: the greedy one has gone, and its client has all of it."""
+    table = Table(waiting=WaitingLimits(updates=3))
+    eve, ann = table.join("eve"), table.join("ann")
+    for client in (7, 8, 9):
+        eve.send(typed(client, 1, "x", (client, 0)))
+    eve.leave()
+
+    ann.send(typed(1, 1, "b", (1, 0)))
+    ann.send(typed(1, 0, "a"))
+
+    assert ann.closed_with is None
+    assert {1: 2} == table.room._replica.state
+
+
+def test_who_has_most_waiting_makes_room_for_others() -> None:
+    """R12: and comes again with what it has."""
+    table = Table(waiting=WaitingLimits(updates=3))
+    eve, ann, bob = table.join("eve"), table.join("ann"), table.join("bob")
+    for client in (7, 8):
+        eve.send(typed(client, 1, "x", (client, 0)))
+    ann.send(typed(1, 1, "b", (1, 0)))
+
+    bob.send(typed(2, 1, "b", (2, 0)))
+    ann.send(typed(1, 0, "a"))
+    bob.send(typed(2, 0, "a"))
+
+    assert 1013 == eve.closed_with
+    assert (None, None) == (ann.closed_with, bob.closed_with)
+    assert {1: 2, 2: 2} == table.room._replica.state
+
+
+def test_what_two_have_sent_waits_while_one_of_them_is_here() -> None:
+    """R12."""
+    table = Table(waiting=WaitingLimits(updates=1))
+    eve, ann = table.join("eve"), table.join("ann")
+    for author in (eve, ann):
+        author.send(typed(1, 1, "b", (1, 0)))
+    eve.leave()
+
+    table.join("bob").send(typed(2, 1, "b", (2, 0)))
+    ann.send(typed(1, 0, "a"))
+
+    assert {1: 2} == table.room._replica.state
 
 
 # ---- rights, limits, failures ----
@@ -381,6 +449,19 @@ def test_what_a_sender_said_before_its_mistake_is_kept(table: Table) -> None:
     assert [HELLO] == other.updates == table.rows
 
 
+@pytest.mark.parametrize("size", [70_000, 500_000])
+def test_nothing_of_a_reader_is_tried(table: Table, size: int) -> None:
+    """R7, R14: what somebody may not do should cost nothing."""
+    reader = table.join(access=Access.VIEW)
+
+    reader.send(typed(7, 0, "x" * size))
+    reader.send(hostile.update({7: (0, [hostile.text("x", root="t") for _ in range(3_000)])}))
+
+    assert [] == reader.trials
+    assert [] == table.rows
+    assert 2 == len([message for message in reader.sink.messages if message[0] == 2])
+
+
 def test_a_live_client_id_is_its_owners(table: Table) -> None:
     """R16: else a forger's text takes the clocks of what its victim types next (hazards P6)."""
     victim, forger = table.join("ann"), table.join("eve")
@@ -388,8 +469,22 @@ def test_a_live_client_id_is_its_owners(table: Table) -> None:
 
     forger.send(typed(7, 0, "forged"))
 
-    assert 4409 == forger.closed_with
+    assert 1013 == forger.closed_with
     assert [] == table.rows
+
+
+def test_a_reader_keeps_no_client_id_from_who_writes(table: Table) -> None:
+    """R16, A2: or anybody who may look could lock out whoever they like, as soon as their line breaks."""
+    reader, writer = table.join("eve", Access.VIEW), table.join("ann")
+    reader.show(7, 1, b'{"name":"ann?"}')
+
+    writer.send(HELLO)
+    writer.show(7, 2, b'{"name":"ann"}')
+    reader.show(7, 3, b'{"name":"ann?"}')
+
+    assert writer.closed_with is None
+    assert [HELLO] == table.rows
+    assert b'"ann"' in writer.received_of(Kind.AWARENESS)[-1]
 
 
 def test_a_forged_clock_ahead_is_refused_too(table: Table) -> None:
@@ -399,7 +494,7 @@ def test_a_forged_clock_ahead_is_refused_too(table: Table) -> None:
 
     forger.send(typed(7, 3, "forged", (7, 2)))
 
-    assert 4409 == forger.closed_with
+    assert 1013 == forger.closed_with
     assert [] == table.rows
 
 
@@ -595,7 +690,7 @@ def test_who_never_reads_is_closed() -> None:
     assert slow.closed_with is None
     table.room.tick(61)
 
-    assert 4408 == slow.closed_with
+    assert 1013 == slow.closed_with
 
 
 # ---- when pycrdt fails ----

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
-from collab.errors import TooLargeError
-from collab.sandbox import OverspentError, Sandbox, WorkerCrashError, limit_cpu
+from collab.errors import TooLargeError, UnavailableError
+from collab.sandbox import OverspentError, Sandbox, WorkerGoneError, limit_cpu
 
 
 def work_for_ever(seconds: float | None) -> None:
@@ -41,8 +43,18 @@ async def test_the_kernel_ends_work_that_takes_too_much_of_a_core(seconds: float
 
 async def test_a_process_that_dies_of_its_input_has_not_overspent() -> None:
     """R14: the sender is told what is wrong about its update."""
-    with pytest.raises(WorkerCrashError):
+    with pytest.raises(WorkerGoneError):
         await Sandbox().run(die)
+
+
+async def test_without_a_place_for_temporary_files_work_is_not_done_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """H12: nothing is wrong with what it was given."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    with pytest.raises(UnavailableError, match="temporary files takes none: No such file or directory"):
+        await Sandbox().run(sum, [1])
 
 
 async def test_work_that_never_ends_without_a_core_ends_by_the_clock() -> None:

@@ -5,6 +5,11 @@ How long pycrdt takes is measured there, and nowhere here: what is dear for it i
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+
 import pytest
 
 from collab.core.connection import RoomLimits, Trial, Tried
@@ -17,12 +22,16 @@ from collab.core.values import ANY, TYPE
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import Kind
 from collab.errors import TooLargeError
-from collab.trial import attempt
+from collab.sandbox import Sandbox
+from collab.trial import attempt, carry_out
 from tests.support.dear import BACKWARDS, DEAR, LONG, RICH, backwards, words
 from tests.support.hostile import item, replica_with, text, typed, update
 from tests.support.members import Member, Table, tried
 from tests.support.view import text_of
 from tests.support.work import counted
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 
 @pytest.mark.parametrize("name", DEAR)
@@ -202,3 +211,33 @@ def test_a_book_may_be_brought_as_a_whole() -> None:
 
     assert book.parts is None
     assert ((5, 0, 8 * 30_000),) == book.inspection.runs
+
+
+class Unlucky(Sandbox):
+    """Processes of which the first so many die, as for want of memory."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self._deaths = deaths
+
+    async def run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        if self._deaths:
+            self._deaths -= 1
+            await super().run(_die)
+        return await super().run(function, *arguments)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("deaths", "close_code"), [(1, None), (2, 4400)])
+async def test_a_trial_whose_process_dies_is_made_once_more(deaths: int, close_code: int | None) -> None:
+    """R14: an honest paste is not malformed because somebody killed a process; what kills every one is."""
+    ann = Table().join()
+    ann.say(typed(7, 0, "x" * 70_000))
+    (trial,) = ann.trials
+
+    ann.room.resume(trial, await carry_out(trial, Unlucky(deaths)))
+
+    assert close_code == ann.closed_with

@@ -10,8 +10,7 @@ from collab.core.inspection import read
 from collab.core.merging import merge
 from collab.core.replica import Replica, Verdict
 from collab.core.values import DELETED
-from collab.core.waiting import MAX_RELEASED, WaitingLimits
-from collab.errors import TooLargeError
+from collab.core.waiting import MAX_RELEASED, CrowdedError, WaitingLimits
 from tests.support.hostile import EXAMPLES, item, replica_with, text, typed, update
 from tests.support.view import view_of
 from tests.support.work import counted
@@ -41,7 +40,7 @@ def test_everything_is_let_in_however_it_was_merged_and_shuffled(examples: int) 
 
         replica = replica_with(random.sample(pieces, len(pieces)))
 
-        assert 0 == replica.waiting
+        assert 0 == len(replica.waiting)
         assert view_of(merge([one for updates in written for one in updates])) == view_of(replica.full_state())
 
 
@@ -93,7 +92,7 @@ def test_more_structs_than_may_wait_are_refused() -> None:
         one = typed(client, 1, "x")
         replica.admit(one, read(one))
 
-    with pytest.raises(TooLargeError, match="4 structs, the limit is 3"):
+    with pytest.raises(CrowdedError, match="4 structs, limit 3"):
         replica.admit(LATE, read(LATE))
 
 

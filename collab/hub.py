@@ -15,10 +15,11 @@ from typing import Final
 
 import structlog
 
+from collab.core.challenge import Challenge
 from collab.core.connection import Connection, RoomLimits, Trial, Tried
 from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Uplink
-from collab.core.room import Room
+from collab.core.room import Due, Room
 from collab.core.turn import NOBODY
 from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
@@ -35,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 TICK_SECONDS: Final = 5.0
 """How often rooms are told the time. A keep-alive is due every 20 s, a client gives up after 30."""
+
+CHALLENGE_SECONDS: Final = 3.0
+"""How long the owner of a client id may take to answer: many round trips on a bad line, and less than people wait."""
 
 MAX_BACKOFF_SECONDS: Final = 5.0
 
@@ -230,16 +234,19 @@ class Hub:
 
     # ---- trials ----
 
-    def try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
-        """Try an update in another process, hand the outcome to its room, then call `done`."""
-        self.start(self._try_out(room, trial, done))
+    def find_out(self, room: Room, due: Due, done: Callable[[], None]) -> None:
+        """Try an update in another process, or see whether somebody is there; tell the room, then call `done`."""
+        self.start(self._find_out(room, due, done))
 
-    async def _try_out(self, room: Room, trial: Trial, done: Callable[[], None]) -> None:
-        due: Trial | None = trial
+    async def _find_out(self, room: Room, due: Due | None, done: Callable[[], None]) -> None:
         while due is not None:
-            async with self._trial_turns.turn(due.connection.principal, room.document):
-                outcome = await self._outcome_of(room, due)
-            due = room.resume(due, outcome)
+            if isinstance(due, Challenge):
+                await asyncio.sleep(CHALLENGE_SECONDS)
+                due = room.decide(due)
+            else:
+                async with self._trial_turns.turn(due.connection.principal, room.document):
+                    outcome = await self._outcome_of(room, due)
+                due = room.resume(due, outcome)
         done()
 
     async def _outcome_of(self, room: Room, trial: Trial) -> Tried | CollabError:

@@ -83,6 +83,8 @@ class Connection:
     """The last sync status that cannot be answered yet."""
     promised: int = 0
     """How many sync statuses of it wait for the log."""
+    silent: bool = False
+    """Whether nothing came from it since it was asked for a sign of life."""
     closed: bool = False
 
     def tell_saved(self, token: Token) -> None:

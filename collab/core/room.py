@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from collab.core.asking import ask, ask_anew, ask_back, is_expected
 from collab.core.audience import Audience, tell
-from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
-from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried, may_take_over
+from collab.core.challenge import Challenge, TakenError
+from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
 from collab.core.crowding import admit_among
 from collab.core.deferred import Deferred
 from collab.core.expense import is_dear
 from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Journal, Uplink
+from collab.core.presence import Presence
 from collab.core.receipts import Receipts, sent
 from collab.core.replica import Replica, Verdict
 from collab.core.turn import Turn, merged
@@ -30,12 +32,14 @@ from collab.core.wire import Kind, decode_state_vector, text_of
 from collab.errors import (
     CollabError,
     ForbiddenError,
-    ForeignClientError,
     LagError,
     MalformedError,
     TooLargeError,
     UnavailableError,
 )
+
+Due = Trial | Challenge
+"""What has to be found out before something can be taken, or its sender is closed."""
 
 
 class Room:
@@ -67,7 +71,7 @@ class Room:
         self._wake = wake
         self._hear = hear
         self._audience = Audience()
-        self._awareness: Awareness[Connection] = Awareness(may_take_over)
+        self._presence = Presence(self.connections, self._reads)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
         self._awake = False
@@ -75,7 +79,6 @@ class Room:
         self._deferred = Deferred(self.limits.deferred_bytes)
         self._authors: dict[int, str] = {}
         """Who brought each client id first, since the room was opened."""
-        self._everybody_heard_at: float | None = None
         self._quiet = True
 
     def state(self) -> tuple[bytes, str]:
@@ -89,16 +92,14 @@ class Room:
         self.connections.add(connection)
         if connection.access is Access.EDIT and not connection.dialect.counts:
             ask(connection, self._replica)
-        everyone = self._awareness.everyone()
-        if everyone is not None:
-            connection.sink.write(connection.dialect.awareness(everyone))
+        self._presence.tell(connection)
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection whose socket is gone; its clients are gone with it (A4)."""
         connection.closed = True
         self._audience.discard(connection)
         self.connections.discard(connection)
-        if self._awareness.leave(connection):
+        if self._presence.leave(connection):
             self._rouse()
 
     def permit(self, connection: Connection, access: Access) -> None:
@@ -120,13 +121,15 @@ class Room:
 
     # ---- what comes in ----
 
-    def receive(self, connection: Connection, data: bytes) -> Trial | None:
-        """Take one binary WebSocket message; a Trial is the caller's to carry out.
+    def receive(self, connection: Connection, data: bytes, *, challenged: bool = False) -> Due | None:
+        """Take one binary WebSocket message; what is Due then, the caller has to see to.
 
-        Whatever cannot be taken closes its sender, and nobody else notices (R8).
+        Whatever cannot be taken closes its sender, and nobody else notices (R8). A message that was `challenged`
+        does not get a second chance.
         """
         if connection.closed:
             return None
+        connection.silent = False
         try:
             if self._broken:
                 self._deferred.message(connection, data)
@@ -137,7 +140,7 @@ class Room:
             if kind is Kind.SYNC_STEP_1 or kind is Kind.QUERY_STATE:
                 self._receive_state_vector(connection, kind, body)
             elif kind is Kind.AWARENESS:
-                if self._awareness.receive(body, connection, self.now):
+                if self._presence.receive(connection, body):
                     self._rouse()
             elif kind is Kind.SYNC_STATUS:
                 self.settle()
@@ -145,14 +148,19 @@ class Room:
             elif kind is Kind.STATELESS:
                 self._hear_words(connection, body)
             else:
-                self._tell_everyone(connection)
+                self._presence.tell(connection)
+        except TakenError as error:
+            if not challenged:
+                again = partial(self.receive, connection, data, challenged=True)
+                return Challenge.of(error.owner, self._replica, again)
+            self.close(connection, error)
         except BrokenReplicaError as error:
             self._break(error, connection)
         except CollabError as error:
             self.close(connection, error)
         return None
 
-    def resume(self, trial: Trial, outcome: Tried | CollabError) -> Trial | None:
+    def resume(self, trial: Trial, outcome: Tried | CollabError, *, challenged: bool = False) -> Due | None:
         """Take the update of a trial that went well; close its sender if it did not.
 
         Another Trial is for an update of which something came from elsewhere meanwhile, or must be garbage.
@@ -172,11 +180,21 @@ class Room:
             self.settle()
             self._take(connection, trial.kind, *outcome)
             self.settle()
+        except TakenError as error:
+            if not challenged:
+                return Challenge.of(error.owner, self._replica, partial(self.resume, trial, outcome, challenged=True))
+            self.close(connection, error)
         except BrokenReplicaError as error:
             self._break(error, connection)
         except CollabError as error:
             self.close(connection, error)
         return None
+
+    def decide(self, challenge: Challenge) -> Due | None:
+        """Let the newcomer of a challenge have the client id if its owner has not been heard of (R16)."""
+        if challenge.owner.silent:
+            self.close(challenge.owner, UnavailableError("somebody else came with your client id, and you were silent"))
+        return challenge.again()
 
     def bring(self, update: bytes, inspection: Inspection) -> None:
         """Take what is in the log already, and tell everybody who is here (N4)."""
@@ -190,7 +208,7 @@ class Room:
         except BrokenReplicaError as error:
             self._break(error, None)
 
-    def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Trial | None:
+    def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Due | None:
         if connection.access is not Access.EDIT:
             self._receive_from_reader(connection, kind, update)
             return None
@@ -209,12 +227,10 @@ class Room:
         if connection.access is not Access.EDIT:
             self._receive_from_reader(connection, kind, update)
             return
-        self._receipts.count(connection, kind)
-        for client, _, end in inspection.runs:
-            if end > self._replica.state.get(client, 0) and self._awareness.is_foreign(client, connection):
-                raise ForeignClientError(client)
+        self._presence.check_owners(connection, inspection, self._replica.state)
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
+        self._receipts.count(connection, kind)
         verdict = admit_among(self.connections, connection, self._replica, update, inspection, parts, self.close)
         if verdict is Verdict.KNOWN:
             return
@@ -249,11 +265,6 @@ class Room:
         connection.sink.write(connection.dialect.sync_step_2(self._replica.diff(state_vector)))
         self._audience.add(connection)
 
-    def _tell_everyone(self, connection: Connection) -> None:
-        everyone = self._awareness.everyone()
-        if everyone is not None and self._reads(connection):
-            connection.sink.write(connection.dialect.awareness(everyone))
-
     def _receive_from_reader(self, connection: Connection, kind: Kind, update: bytes) -> None:
         """A reader's edit stops here, unread if it is long; only what says nothing new goes unremarked (R7)."""
         if len(update) <= self.limits.trial.update_bytes and self._replica.knows(read(update)):
@@ -286,9 +297,7 @@ class Room:
         if self._turn:
             self._settle_updates()
         self._receipts.settle()
-        presence = self._awareness.take_changes()
-        if presence is not None:
-            self._broadcast_presence(presence)
+        self._presence.settle()
         self._audience.fall_behind(self._replica, self.now)
 
     def _settle_updates(self) -> None:
@@ -309,12 +318,7 @@ class Room:
             self._uplink.publish(self.document, update)
             self._audience.send(update, author)
             if author is None:
-                self._everybody_heard_at = self.now
-
-    def _broadcast_presence(self, presence: bytes) -> None:
-        """To its senders too: y-websocket 3 takes a link for dead on which it hears nothing (A5)."""
-        tell((each for each in self.connections if each.behind is None), lambda dialect: dialect.awareness(presence))
-        self._everybody_heard_at = self.now
+                self._presence.everybody_heard()
 
     def _rouse(self) -> None:
         if not self._awake:
@@ -339,21 +343,17 @@ class Room:
             self._audience.catch_up(connection, self._replica)
         except BrokenReplicaError as error:
             self._break(error, connection)
-        self._tell_everyone(connection)
+        self._presence.tell(connection)
 
     # ---- the passing of time ----
 
     def tick(self, now: float) -> None:
         """Let time pass, to `now` seconds of a steady clock; call it every few seconds."""
         self.now = now
-        if self._awareness.expire(now):
+        if self._presence.tick(now):
             self._rouse()
         for connection in [c for c in self.connections if c.behind and now - c.behind.since > self.limits.lag_seconds]:
             self.close(connection, LagError(f"nothing was read for {self.limits.lag_seconds:g} seconds"))
-        if self._everybody_heard_at is None:
-            self._everybody_heard_at = now
-        elif now - self._everybody_heard_at >= KEEPALIVE_SECONDS:
-            self._broadcast_presence(EMPTY)
         if self._quiet and not self._broken:
             try:
                 self._replica.commit()

@@ -103,12 +103,12 @@ class Session:
         started = perf_counter()
         if faults.reach is not None:
             faults.reach(faults.Point.BEFORE_APPLY)
-        trial = self._room.receive(self._connection, data)
+        due = self._room.receive(self._connection, data)
         if faults.reach is not None:
             faults.reach(faults.Point.AFTER_APPLY)
-        if trial is not None:
+        if due is not None:
             self._wait()
-            self._hub.try_out(self._room, trial, self._go_on)
+            self._hub.find_out(self._room, due, self._go_on)
         elif self._overspent(started):
             self._wait()
             self.rota.wait(self._go_on)

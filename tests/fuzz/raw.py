@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import quote
 
-from collab.core.wire import Kind, Message, Reader
+from collab.core.wire import EMPTY_UPDATE, Kind, Message, Reader, var_bytes
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 DEADLINE_SECONDS: Final = 20.0
@@ -27,6 +27,8 @@ class RawSocket:
         self.received: list[Message] = []
         """The messages that came, decoded; what is no message of y-websocket fails the test."""
         self.refusals: list[str] = []
+        self.answers = False
+        """Whether it says that it has nothing whenever it is asked, as honest clients do."""
         self.closed: tuple[int, str] | None = None
         """With which code and reason the server closed; 1006 if it only cut the line."""
         self._reader = reader
@@ -165,7 +167,10 @@ class RawSocket:
         elif payload[:1] == bytes((REFUSAL,)):
             self.refusals.append(payload[3:].decode())
         else:
-            self.received.append(decoded(payload))
+            message = decoded(payload)
+            self.received.append(message)
+            if self.answers and message.kind is Kind.SYNC_STEP_1:
+                self.send(b"\x00\x01" + var_bytes(EMPTY_UPDATE))
 
     async def _read_frame(self) -> tuple[int, bytes]:
         first, second = await self._reader.readexactly(2)

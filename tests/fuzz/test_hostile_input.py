@@ -71,6 +71,7 @@ class Company:
         ):
             company.sockets = {ANN: ann, BEN: ben, CARL: carl}
             for client, socket in company.sockets.items():
+                socket.answers = True
                 socket.send(asks(b"\x00"))
                 socket.send(shows((client, 1, b"{}")))
                 await socket.hears(Kind.SYNC_STEP_2)

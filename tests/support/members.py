@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from collab.core.awareness import Presence, encode
+from collab.core.challenge import Challenge
 from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
 from collab.core.dialects import Y_WEBSOCKET, Dialect
 from collab.core.hocuspocus import Hocuspocus, Type
 from collab.core.ports import DocumentId
 from collab.core.replica import Replica
-from collab.core.room import Room
+from collab.core.room import Due, Room
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind, Message, Reader, var_bytes, var_string, var_uint
 from collab.errors import CollabError
@@ -49,6 +50,7 @@ class Member:
     connection: Connection
     sink: RecordingSink
     trials: list[Trial] = field(default_factory=list)
+    challenges: list[Challenge] = field(default_factory=list)
 
     def send(self, update: bytes, kind: Kind = Kind.UPDATE) -> None:
         """Send an update, and end the turn."""
@@ -73,9 +75,11 @@ class Member:
         self.room.settle()
 
     def send_raw(self, data: bytes) -> None:
-        trial = self.room.receive(self.connection, self.address + data)
-        if trial is not None:
-            self.trials.append(trial)
+        due = self.room.receive(self.connection, self.address + data)
+        if isinstance(due, Trial):
+            self.trials.append(due)
+        elif due is not None:
+            self.challenges.append(due)
 
     def fill(self) -> None:
         """Let the socket be full from now on."""
@@ -184,6 +188,12 @@ def tried(trial: Trial) -> Tried | CollabError:
         return attempt(trial.state, trial.survey, trial.update, trial.waiting, trial.graves)[0]
     except CollabError as error:
         return error
+
+
+def trial_of(due: Due | None) -> Trial | None:
+    """Return what has to be found out before an update is taken, which is nothing but a trial."""
+    assert not isinstance(due, Challenge)
+    return due
 
 
 def clients_in(awareness_update: bytes) -> dict[int, tuple[int, bytes]]:

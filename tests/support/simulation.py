@@ -26,7 +26,7 @@ from collab.core.replica import Replica, Verdict
 from collab.core.room import Room
 from collab.core.waiting import Parts
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind, Reader, decode_state_vector, var_bytes
-from tests.support.members import tried
+from tests.support.members import trial_of, tried
 from tests.support.room_kit import MemoryLog, RecordingUplink
 from tests.support.view import View, view_of
 from tests.support.yjs import Client, Peer
@@ -188,9 +188,9 @@ class World:
             return
         if link.trial is not None:
             trial, link.trial = link.trial, None
-            link.trial = self.open_room.resume(trial, tried(trial))
+            link.trial = trial_of(self.open_room.resume(trial, tried(trial)))
         elif link.up:
-            link.trial = self.open_room.receive(link.connection, self._next(link.up))
+            link.trial = trial_of(self.open_room.receive(link.connection, self._next(link.up)))
         if self.random.random() < 0.5:
             self._settle()
         self._lose_closed()

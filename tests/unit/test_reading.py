@@ -18,7 +18,7 @@ from collab.core.replica import Replica
 from collab.core.values import ANY, TYPE
 from collab.errors import MalformedError
 from tests.support.hostile import EXAMPLES, Case, Forger, Judge, garbage, item, text, update
-from tests.support.members import Member, Table, tried
+from tests.support.members import Member, Table, trial_of, tried
 from tests.support.room_kit import Row
 from tests.support.work import counted
 
@@ -156,7 +156,7 @@ def test_a_large_update_into_what_is_deleted_is_buried_elsewhere() -> None:
 
     ben.say(update({5: (0, letters)}))
     (first,) = ben.trials
-    second = table.room.resume(first, tried(first))
+    second = trial_of(table.room.resume(first, tried(first)))
     assert second is not None
     outcome = tried(second)
     with counted() as work:

@@ -26,7 +26,7 @@ from collab.sandbox import Sandbox
 from collab.trial import attempt, carry_out
 from tests.support.dear import BACKWARDS, DEAR, LONG, RICH, backwards, words
 from tests.support.hostile import item, replica_with, text, typed, update
-from tests.support.members import Member, Table, tried
+from tests.support.members import Member, Table, trial_of, tried
 from tests.support.view import text_of
 from tests.support.work import counted
 
@@ -147,7 +147,7 @@ def test_what_came_from_elsewhere_meanwhile_is_tried_again() -> None:
     first, second = paste(ann, update(both)), paste(ben, update(with_a_word))
     table.room.resume(ann.trials[0], first)
 
-    again = table.room.resume(ben.trials[0], second)
+    again = trial_of(table.room.resume(ben.trials[0], second))
 
     assert again is not None
     outcome = tried(again)
@@ -179,7 +179,7 @@ def test_a_document_that_changes_faster_than_an_update_is_tried_says_so() -> Non
     while trial is not None:
         outcome = tried(trial)
         ben.send(update({5: (attempts, [backwards(attempts + 1)[attempts]])}))
-        trial, attempts = table.room.resume(trial, outcome), attempts + 1
+        trial, attempts = trial_of(table.room.resume(trial, outcome)), attempts + 1
 
     assert TrialLimits().attempts == attempts
     assert 1013 == ann.closed_with

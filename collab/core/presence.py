@@ -1,0 +1,79 @@
+"""Who is in one room, told to everybody in it.
+
+Not for: what counts of what clients say of themselves (`awareness`). Rules: A of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+
+from collab.core.audience import tell
+from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
+from collab.core.challenge import TakenError
+from collab.core.connection import Connection, may_take_over
+from collab.core.inspection import Inspection
+from collab.core.wire import StateVector
+
+
+class Presence:
+    """The awareness of one room, and when everybody heard something last. Owned by the room."""
+
+    __slots__ = ("_awareness", "_connections", "_everybody_heard_at", "_now", "_reads")
+
+    def __init__(self, connections: Set[Connection], reads: Callable[[Connection], bool]) -> None:
+        """Tell these connections, which are the room's own set, those that a message may be written to."""
+        self._connections = connections
+        self._reads = reads
+        self._awareness: Awareness[Connection] = Awareness(may_take_over)
+        self._everybody_heard_at: float | None = None
+        self._now = 0.0
+
+    def receive(self, connection: Connection, update: bytes) -> bool:
+        """Take what a client says of itself; return whether any of it is news.
+
+        Raises:
+            MalformedError, TooLargeError: nothing of it was taken.
+        """
+        return bool(self._awareness.receive(update, connection, self._now))
+
+    def leave(self, connection: Connection) -> bool:
+        """Say of all clients of a connection that they are gone (A4); return whether there were any."""
+        return bool(self._awareness.leave(connection))
+
+    def check_owners(self, connection: Connection, inspection: Inspection, state: StateVector) -> None:
+        """Raise TakenError if somebody else is here with a client id that an update brings something new of (R16)."""
+        for client, _, end in inspection.runs:
+            if end > state.get(client, 0) and self._awareness.is_foreign(client, connection):
+                owner = self._awareness.owner_of(client)
+                assert owner is not None
+                raise TakenError(client, owner)
+
+    def tell(self, connection: Connection) -> None:
+        """Tell one connection who is here, if anybody is and it reads."""
+        everyone = self._awareness.everyone()
+        if everyone is not None and self._reads(connection):
+            connection.sink.write(connection.dialect.awareness(everyone))
+
+    def settle(self) -> None:
+        """Tell everybody what this turn brought (A3)."""
+        changes = self._awareness.take_changes()
+        if changes is not None:
+            self._broadcast(changes)
+
+    def everybody_heard(self) -> None:
+        """Take note that everybody was sent something else."""
+        self._everybody_heard_at = self._now
+
+    def tick(self, now: float) -> bool:
+        """Let time pass, to `now` seconds of a steady clock; return whether somebody was forgotten (A6)."""
+        self._now = now
+        if self._everybody_heard_at is None:
+            self._everybody_heard_at = now
+        elif now - self._everybody_heard_at >= KEEPALIVE_SECONDS:
+            self._broadcast(EMPTY)
+        return bool(self._awareness.expire(now))
+
+    def _broadcast(self, update: bytes) -> None:
+        """To its senders too: y-websocket 3 takes a link for dead on which it hears nothing (A5)."""
+        tell((each for each in self._connections if each.behind is None), lambda dialect: dialect.awareness(update))
+        self._everybody_heard_at = self._now

@@ -83,6 +83,8 @@ class Connection:
     """The last sync status that cannot be answered yet."""
     promised: int = 0
     """How many sync statuses of it wait for the log."""
+    received_at: float | None = None
+    """When its last message came, on the clock of whoever hands them over."""
     silent: bool = False
     """Whether nothing came from it since it was asked for a sign of life."""
     closed: bool = False

@@ -45,8 +45,14 @@ class Sink(Protocol):
 class Journal(Protocol):
     """The log, as a room sees it."""
 
-    def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
-        """Write `entries`, then call `receipts`.
+    def append(
+        self,
+        document: DocumentId,
+        entries: Sequence[Entry],
+        receipts: Sequence[Receipt],
+        received_at: float | None = None,
+    ) -> None:
+        """Write `entries`, the first of which was received at this time, then call `receipts`.
 
         Without entries the receipts wait for whatever of this document is still under way: an
         update that is known is saved only when the row that brought it is.

@@ -306,7 +306,7 @@ class Room:
         integrated = self._replica.take_integrated()
         plain = turn.plain(integrated)
         rows = turn.rows(integrated, self._authors)
-        self._journal.append(self.document, rows, ())
+        self._journal.append(self.document, rows, (), turn.received_at)
         news = [row.data for row in rows] if plain else [each.update for each in integrated]
         self._spread(news, turn.sole_author if plain else None)
         if not plain:

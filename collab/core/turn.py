@@ -21,12 +21,14 @@ NOBODY: Final = ""
 class Turn:
     """Updates by author, and the connections that sent them. Owned by a room."""
 
-    __slots__ = ("_claims", "_sources", "_updates")
+    __slots__ = ("_claims", "_sources", "_updates", "received_at")
 
     def __init__(self, claims: dict[str, list[int]] | None = None) -> None:
         self._updates: dict[str, list[bytes]] = {}
         self._claims = {} if claims is None else claims
         self._sources: set[Connection] = set()
+        self.received_at: float | None = None
+        """When the first of what it integrated came."""
 
     def __bool__(self) -> bool:
         return bool(self._sources)
@@ -39,6 +41,9 @@ class Turn:
         else:
             updates.append(update)
         self._sources.add(connection)
+        came = connection.received_at
+        if came is not None:
+            self.received_at = came if self.received_at is None else min(came, self.received_at)
 
     def waits(self, connection: Connection) -> None:
         """Take note that something waits of an update; what of it does not is integrated."""

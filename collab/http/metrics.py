@@ -61,9 +61,7 @@ def _rooms(services: Services) -> Iterator[Metric]:
 
 def _journal(services: Services) -> Iterator[Metric]:
     journal = services.journal
-    yield _histogram(
-        "collab_saved_seconds", "From the end of the turn that took an edit until it is on disk", journal.saved
-    )
+    yield _histogram("collab_saved_seconds", "From when an edit was received until it is on disk", journal.saved)
     yield _histogram("collab_commit_seconds", "How long transactions of the log took", journal.commits)
     yield CounterMetricFamily("collab_log_rows", "Rows written to the log", journal.rows_written)
     yield GaugeMetricFamily("collab_journal_bytes", "What waits to be written", journal.pending_bytes)

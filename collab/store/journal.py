@@ -40,11 +40,11 @@ class _Batch:
     rows: list[tuple[DocumentId, Entry]] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     documents: set[DocumentId] = field(default_factory=set)
-    appended_at: list[float] = field(default_factory=list)
+    received_at: list[float] = field(default_factory=list)
     bytes: int = 0
 
-    def add(self, document: DocumentId, entries: Sequence[Entry], now: float) -> None:
-        self.appended_at.append(now)
+    def add(self, document: DocumentId, entries: Sequence[Entry], received_at: float) -> None:
+        self.received_at.append(received_at)
         for entry in entries:
             self.rows.append((document, entry))
             self.bytes += _OVERHEAD_BYTES + len(entry.data)
@@ -58,7 +58,7 @@ class _Batch:
         self.rows += later.rows
         self.receipts += later.receipts
         self.documents |= later.documents
-        self.appended_at += later.appended_at
+        self.received_at += later.received_at
         self.bytes += later.bytes
 
 
@@ -84,7 +84,7 @@ class GroupCommitJournal(Journal):
         `on_commit` hears what each transaction wrote.
         """
         self.saved = Distribution()
-        """Seconds from `append` until it was on disk."""
+        """Seconds from when it was received until it was on disk: the first of what one room brought in one turn."""
         self.commits = Distribution()
         """Seconds that transactions took."""
         self.rows_written = 0
@@ -119,9 +119,15 @@ class GroupCommitJournal(Journal):
                 return f"the transaction under way has not ended after {seconds:.0f} seconds"
         return self._problem
 
-    def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
+    def append(
+        self,
+        document: DocumentId,
+        entries: Sequence[Entry],
+        receipts: Sequence[Receipt],
+        received_at: float | None = None,
+    ) -> None:
         if entries:
-            self._pending.add(document, entries, self._clock())
+            self._pending.add(document, entries, self._clock() if received_at is None else received_at)
             self._pending.await_by(receipts)
             self._work.set()
         elif document in self._pending.documents:
@@ -222,8 +228,8 @@ class GroupCommitJournal(Journal):
             _call(receipt)
         now = self._clock()
         self.commits.add(now - started)
-        for appended_at in batch.appended_at:
-            self.saved.add(now - appended_at)
+        for received_at in batch.received_at:
+            self.saved.add(now - received_at)
         self.rows_written += len(batch.rows)
         self._on_commit(batch.rows)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import perf_counter, time
+from time import monotonic, time
 from typing import Final, Protocol
 
 from collab import faults
@@ -74,7 +74,8 @@ class Session:
         """Whether what comes is held back: a message is tried, or others have their turn."""
         self._spent = 0.0
         self._since = 0.0
-        self._held: deque[bytes] = deque()
+        self._held: deque[tuple[bytes, float]] = deque()
+        """What is held back, and when it came."""
         self._expires = expires
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -91,16 +92,17 @@ class Session:
     def received(self, data: bytes) -> None:
         """Take one binary message, now or when its turn comes."""
         if self._waiting:
-            self._held.append(data)
+            self._held.append((data, monotonic()))
         elif self.rota.exhausted:
-            self._held.append(data)
+            self._held.append((data, monotonic()))
             self._wait()
             self.rota.wait(self._go_on)
         else:
-            self._take(data)
+            now = monotonic()
+            self._take(data, now, now)
 
-    def _take(self, data: bytes) -> None:
-        started = perf_counter()
+    def _take(self, data: bytes, received_at: float, started: float) -> None:
+        self._connection.received_at = received_at
         if faults.reach is not None:
             faults.reach(faults.Point.BEFORE_APPLY)
         due = self._room.receive(self._connection, data)
@@ -142,7 +144,7 @@ class Session:
 
     def _overspent(self, started: float) -> bool:
         """Whether this client has had its share of the loop, or all have (T8)."""
-        now = perf_counter()
+        now = monotonic()
         self.rota.spend(now - started)
         if started - self._since > WINDOW_SECONDS:
             self._since, self._spent = started, 0.0
@@ -157,6 +159,6 @@ class Session:
         self._waiting = False
         self._spent = 0.0
         while self._held and not self._waiting:
-            self._take(self._held.popleft())
+            self._take(*self._held.popleft(), monotonic())
         if not self._waiting:
             self._reading.resume_reading()

@@ -152,7 +152,7 @@ def _yardstick(saved: Saved | None) -> str:
     median, most, nearly_all = (f"{saved.quantile(share) * 1000:.1f}" for share in (0.5, 0.95, 0.99))
     return (
         "Under the scenario `typing` of the yardstick, by the server's own histogram (`collab_saved_seconds` of "
-        f"`/metrics`, from the end of the turn that took an edit until it is on disk; {saved.count:,} turns): median "
+        f"`/metrics`, from when an edit was received until it is on disk; {saved.count:,} turns): median "
         f"{median} ms, 95 % {most} ms, 99 % {nearly_all} ms, reckoned between the bounds of its buckets.\n"
     )
 

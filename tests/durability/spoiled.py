@@ -15,9 +15,13 @@ _append = GroupCommitJournal.append
 
 
 def append(
-    self: GroupCommitJournal, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]
+    self: GroupCommitJournal,
+    document: DocumentId,
+    entries: Sequence[Entry],
+    receipts: Sequence[Receipt],
+    received_at: float | None = None,
 ) -> None:
-    _append(self, document, entries, ())
+    _append(self, document, entries, (), received_at)
     for receipt in receipts:
         receipt()
 

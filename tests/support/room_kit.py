@@ -61,10 +61,19 @@ class MemoryLog:
         self.replica_type = replica_type
         self.rows: list[Row] = []
         self.pending: list[tuple[Sequence[Entry], Sequence[Receipt]]] = []
+        self.received_at: list[float] = []
         self.full = False
 
-    def append(self, document: DocumentId, entries: Sequence[Entry], receipts: Sequence[Receipt]) -> None:
+    def append(
+        self,
+        document: DocumentId,
+        entries: Sequence[Entry],
+        receipts: Sequence[Receipt],
+        received_at: float | None = None,
+    ) -> None:
         self.pending.append((entries, receipts))
+        if received_at is not None:
+            self.received_at.append(received_at)
 
     def commit(self) -> None:
         """Put what is under way on disk."""

@@ -166,6 +166,15 @@ async def test_the_time_until_an_edit_is_saved_is_measured(bench: Bench) -> None
     assert 0 == bench.journal.pending_bytes
 
 
+async def test_the_time_counts_from_when_an_edit_was_received(bench: Bench) -> None:
+    """J10: it may have waited for its turn, or its trial, before it came to the log."""
+    bench.now = 5.0
+    bench.journal.append(NOTES, [Entry(b"1", "alice")], (), received_at=1.0)
+    await turns()
+
+    assert 4.0 == bench.journal.saved.sum
+
+
 async def test_a_receipt_without_entries_waits_for_the_transaction_under_way(bench: Bench) -> None:
     """J3: the row that brought the update is not on disk yet."""
     bench.store.gate.clear()

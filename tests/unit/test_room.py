@@ -386,6 +386,24 @@ def test_what_two_have_sent_waits_while_one_of_them_is_here() -> None:
     assert {1: 2} == table.room._replica.state
 
 
+def test_the_log_is_told_when_the_first_edit_of_a_turn_came(table: Table) -> None:
+    """J10: for a trial, when the update did that was tried."""
+    ann, bob, carl = table.join("ann"), table.join("bob"), table.join("carl")
+    for author, came in ((bob, 2.0), (ann, 3.0)):
+        author.connection.received_at = came
+        author.say(typed(int(came), 0, "x"))
+    table.room.settle()
+    carl.connection.received_at = 1.0
+    carl.say(typed(9, 0, "x" * 70_000))
+    (trial,) = carl.trials
+    ann.connection.received_at = 4.0
+    ann.say(typed(8, 0, "x"))
+
+    table.room.resume(trial, tried(trial))
+
+    assert [2.0, 4.0, 1.0] == table.log.received_at
+
+
 # ---- rights, limits, failures ----
 
 

@@ -356,6 +356,22 @@ async def test_a_broken_room_is_mended_from_the_log() -> None:
         assert 2 == len(await process.store.load(NOTES))
 
 
+async def test_who_has_a_document_open_that_turns_out_to_be_damaged_is_told() -> None:
+    """R13, H3: and nothing overwrites it."""
+    async with running() as process:
+        room = await process.hub.open(NOTES)
+        room._replica = FailsOnce()
+        author, other = process.join(room), process.join(room)
+        process.store.failure = DamagedError("notes", "a bad row")
+
+        author.say(typed(7, 0, "poison"))
+        await until(lambda: other.closed_with is not None)
+
+        assert 1011 == other.closed_with
+        assert {} == process.hub.rooms
+        assert () == tuple(await MemoryStore.load(process.store, NOTES))
+
+
 async def test_a_snapshot_that_takes_long_is_let_in_piece_by_piece() -> None:
     """H2, H7, C7: compaction says how long; 30,000 letters that were all typed at one place take 12 s."""
     crowded = update({9: (0, [text("y", left=(7, at % 5)) for at in range(500)]), 7: (0, [text("hello")])})

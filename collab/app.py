@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import WebSocketRoute
 
 from collab.auth.base import AnonymousAuthenticator, Authenticator
+from collab.auth.jwks import PublicKeys
 from collab.auth.secret import Secret
 from collab.auth.tokens import TokenAuthenticator, Tokens
 from collab.core.connection import Access, RoomLimits
@@ -197,4 +198,5 @@ def _tokens(settings: Settings) -> Tokens:
     secret = Secret(settings.given_secret, settings.data)
     # If there is one: better to hear now than from whoever comes with a token that it cannot be read.
     secret.find()
-    return Tokens(secret.find)
+    keys = None if settings.jwks_url is None else PublicKeys(settings.jwks_url)
+    return Tokens(secret.find, keys, audience=settings.jwks_audience, issuer=settings.jwks_issuer)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -34,6 +35,17 @@ def _named(what: str) -> BeforeValidator:
     return BeforeValidator(insist)
 
 
+def _safe(url: str | None) -> str | None:
+    """Refuse a place from which somebody on the way could hand us keys of their own."""
+    if url is not None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (
+            parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        ):
+            raise PydanticCustomError("unsafe", "it should be an https URL, or one of this machine")
+    return url
+
+
 class Settings(BaseSettings):
     """How one server runs. Arguments win over the environment, the environment over the defaults."""
 
@@ -56,6 +68,11 @@ class Settings(BaseSettings):
     secret: SecretStr | None = Field(
         None, description="what tokens are signed with, 32 bytes or more; default: made once, in the data folder"
     )
+    jwks_url: Annotated[str | None, AfterValidator(_safe)] = Field(
+        None, description="where an identity provider's public keys are, if its tokens count (RS256, ES256)"
+    )
+    jwks_audience: str = Field("collab", description="whom those tokens are for (their claim `aud`)")
+    jwks_issuer: str | None = Field(None, description="whose those tokens are (their claim `iss`); default: anybody's")
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")

@@ -18,12 +18,14 @@ from starlette.requests import HTTPConnection
 
 from collab.auth.base import Authenticator, Principal
 from collab.auth.cookie import SessionError, in_cookie
+from collab.auth.jwks import ALGORITHMS, PublicKeys
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import UnauthenticatedError
 
 ALGORITHM: Final = "HS256"
-"""The only one that is taken: a token that may choose chooses none, or a public key as a secret (RFC 8725, 2.1)."""
+"""Of tokens that are signed with the secret. Which key counts is decided by the algorithm, and by whose it is: a token
+that may choose chooses none, or a public key as a secret (RFC 8725, 2.1)."""
 
 AUDIENCE: Final = "collab"
 MAX_CHARACTERS: Final = 256
@@ -57,9 +59,23 @@ class Tokens:
     MAX_BYTES: Final = 3_800
     """Of a token: with its name and its terms a cookie may have 4,096 (RFC 6265, 6.1). Nothing longer is decoded."""
 
-    def __init__(self, secret: Callable[[], bytes | None]) -> None:
-        """Sign and check with `secret()`; None if there is none yet, so that no token can be genuine."""
+    def __init__(
+        self,
+        secret: Callable[[], bytes | None],
+        keys: PublicKeys | None = None,
+        *,
+        audience: str = AUDIENCE,
+        issuer: str | None = None,
+    ) -> None:
+        """Sign and check with `secret()`; None if there is none yet, so that none of ours can be genuine.
+
+        With `keys` those tokens count, too, that are signed with one of them, and are of `issuer` if there is one.
+        Those are for `audience`; the server's own always are for "collab".
+        """
         self._secret = secret
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
 
     def issue(
         self,
@@ -91,28 +107,43 @@ class Tokens:
         if name is not None:
             claims["name"] = name
         token = jwt.encode(claims, secret, ALGORITHM)
-        self.read(token)
+        self.read_own(token)
         return token
 
-    def read(self, token: str) -> Claims:
+    async def read(self, token: str) -> Claims:
         """Return what a token says.
 
         Raises:
             UnauthenticatedError: it is not genuine, not for this server, at its end, or says nothing that
                 can be understood. The message has nothing of the token in it.
+            UnavailableError: the keys of whoever has signed it cannot be had.
+        """
+        if self._keys is None or len(token) > self.MAX_BYTES:
+            return self.read_own(token)
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError as error:
+            raise UnauthenticatedError(_reason(error)) from error
+        algorithm, key_id = header["alg"], header.get("kid")
+        if algorithm not in ALGORITHMS:
+            return self.read_own(token)
+        key = await self._keys.find(key_id, algorithm)
+        if key is None:
+            raise UnauthenticatedError("the token was signed with a key that nobody here knows")
+        return _understood(_decoded(token, key.key, algorithm, self._audience, self._issuer))
+
+    def read_own(self, token: str) -> Claims:
+        """Return what a token says that is signed with the server's secret.
+
+        Raises:
+            UnauthenticatedError: as `read` does.
         """
         if len(token) > self.MAX_BYTES:
             raise UnauthenticatedError(f"the token is longer than {self.MAX_BYTES} bytes")
         secret = self._secret()
         if secret is None:
             raise UnauthenticatedError("the token is not this server's, which has made none yet")
-        try:
-            claims = jwt.decode(
-                token, secret, [ALGORITHM], audience=AUDIENCE, options={"require": ["exp", "aud", "sub"]}
-            )
-        except (jwt.InvalidTokenError, OverflowError) as error:
-            raise UnauthenticatedError(_reason(error)) from error
-        return _understood(claims)
+        return _understood(_decoded(token, secret, ALGORITHM, AUDIENCE, None))
 
 
 class TokenAuthenticator:
@@ -127,7 +158,7 @@ class TokenAuthenticator:
         self._otherwise = otherwise
 
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
-        claims = self._claims(request)
+        claims = await self._claims(request)
         if claims is None:
             return await self._otherwise.authenticate(request, document)
         if claims.covers(document):
@@ -135,15 +166,15 @@ class TokenAuthenticator:
         anybody = await self._otherwise.authenticate(request, document)
         return Principal(claims.id, anybody.access, claims.name, claims.expires)
 
-    def _claims(self, request: HTTPConnection) -> Claims | None:
+    async def _claims(self, request: HTTPConnection) -> Claims | None:
         token = presented(request)
         if token is not None:
-            return self._tokens.read(token)
+            return await self._tokens.read(token)
         session = in_cookie(request)
         if session is None:
             return None
         try:
-            return self._tokens.read(session)
+            return await self._tokens.read(session)
         except UnauthenticatedError as error:
             if request.scope["type"] == "websocket":
                 # Browsers keep from a page why a socket was refused: it asks again, and has to hear the same.
@@ -160,6 +191,17 @@ def presented(request: HTTPConnection) -> str | None:
     if request.scope["type"] == "websocket":
         return request.query_params.get("token") or None
     return None
+
+
+def _decoded(token: str, key: Any, algorithm: str, audience: str, issuer: str | None) -> Mapping[str, Any]:
+    required = ["exp", "aud", "sub"] + ["iss"] * (issuer is not None)
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token, key, [algorithm], audience=audience, issuer=issuer, options={"require": required}
+        )
+    except (jwt.InvalidTokenError, OverflowError) as error:
+        raise UnauthenticatedError(_reason(error, algorithm, audience)) from error
+    return claims
 
 
 def _matches(pattern: str, document: DocumentId) -> bool:
@@ -195,17 +237,20 @@ def _one_of(kind: type[Access]) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _reason(error: jwt.InvalidTokenError | OverflowError) -> str:
+def _reason(error: jwt.InvalidTokenError | OverflowError, algorithm: str = ALGORITHM, audience: str = AUDIENCE) -> str:
     """Return why a token is refused, without a word of it."""
     match error:
         case jwt.ExpiredSignatureError():
             return "the token has expired"
         case jwt.InvalidSignatureError():
-            return "the token was signed with another secret than this server's"
+            key = "secret" if algorithm == ALGORITHM else "key"
+            return f"the token was signed with another {key} than this server's"
         case jwt.InvalidAlgorithmError():
-            return f"the token should be signed with {ALGORITHM}"
+            return f"the token should be signed with {algorithm}"
         case jwt.InvalidAudienceError():
-            return f"the token is not for this server: its claim 'aud' should be '{AUDIENCE}'"
+            return f"the token is not for this server: its claim 'aud' should be '{audience}'"
+        case jwt.InvalidIssuerError():
+            return "the token is of another issuer than the one whose tokens count here (its claim 'iss')"
         case jwt.MissingRequiredClaimError():
             return f"the token lacks the claim '{error.claim}'"
         case jwt.ImmatureSignatureError():

@@ -47,7 +47,7 @@ def router(tokens: Tokens | None = None) -> APIRouter:
 
     @routes.get("/")
     async def start(request: Request) -> Response:
-        return signed_in(request, tokens) or built("index.html", request, "")
+        return await signed_in(request, tokens) or built("index.html", request, "")
 
     @routes.get("/d")
     async def almost(request: Request) -> Response:
@@ -61,7 +61,7 @@ def router(tokens: Tokens | None = None) -> APIRouter:
                 document_id(document)
         except CollabError as error:
             return refused(error, request, place)
-        return signed_in(request, tokens) or built("index.html", request, place)
+        return await signed_in(request, tokens) or built("index.html", request, place)
 
     routes.mount("/assets", Assets(directory=FOLDER / "assets", check_dir=False))
     routes.add_api_route("/{place:path}", unknown, route_class_override=UnknownRoute)

@@ -8,10 +8,10 @@ from starlette.responses import RedirectResponse, Response
 
 from collab.auth.cookie import remember
 from collab.auth.tokens import Tokens
-from collab.errors import UnauthenticatedError
+from collab.errors import UnauthenticatedError, UnavailableError
 
 
-def signed_in(request: Request, tokens: Tokens | None) -> Response | None:
+async def signed_in(request: Request, tokens: Tokens | None) -> Response | None:
     """Return the way to the same address without a token, None if it has none.
 
     One that is not right is remembered, too, until the browser is closed: the page is told then what is
@@ -23,14 +23,14 @@ def signed_in(request: Request, tokens: Tokens | None) -> Response | None:
     response = RedirectResponse(_without_token(request), 303)
     response.headers.update({"referrer-policy": "no-referrer", "cache-control": "no-store"})
     if token:
-        remember(token[: Tokens.MAX_BYTES], _end_of(token, tokens), request, response)
+        remember(token[: Tokens.MAX_BYTES], await _end_of(token, tokens), request, response)
     return response
 
 
-def _end_of(token: str, tokens: Tokens) -> float | None:
+async def _end_of(token: str, tokens: Tokens) -> float | None:
     try:
-        return tokens.read(token).expires
-    except UnauthenticatedError:
+        return (await tokens.read(token)).expires
+    except (UnauthenticatedError, UnavailableError):
         return None
 
 

@@ -61,7 +61,7 @@ def test_a_token_is_all_that_is_printed(tmp_path: Path) -> None:
     done = [collab(*words, "--name", "Guest", "--expires", "30m"), collab(*words, "--id", "ann")]
 
     tokens = Tokens(Secret(None, tmp_path).find)
-    guest, ann = [tokens.read(each.stdout.removesuffix("\n")) for each in done]
+    guest, ann = [tokens.read_own(each.stdout.removesuffix("\n")) for each in done]
     assert [(0, "")] * 2 == [(each.returncode, each.stderr) for each in done]
     assert (("notes/*", "plan"), Access.EDIT, "Guest") == (guest.documents, guest.access, guest.name)
     assert guest.id.startswith("guest:")

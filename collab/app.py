@@ -60,7 +60,9 @@ class Collab:
         tokens = None
         if authenticator is None:
             tokens = _tokens(self.settings)
-            authenticator = TokenAuthenticator(tokens, anonymous(self.settings.anonymous))
+            authenticator = TokenAuthenticator(
+                tokens, anonymous(self.settings.anonymous), names=self.settings.presence_names
+            )
         self._authenticator = authenticator
         self._stateless = stateless
         self._services: Services | None = None

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     )
     jwks_audience: str = Field("collab", description="whom those tokens are for (their claim `aud`)")
     jwks_issuer: str | None = Field(None, description="whose those tokens are (their claim `iss`); default: anybody's")
+    presence_names: bool = Field(
+        True, description="whether others see the name and colour that somebody's token has; else whichever they say"
+    )
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")

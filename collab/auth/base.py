@@ -6,10 +6,13 @@ Not for: checking each message against it; that is the room's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
+from secrets import token_bytes
 from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from collab.core.awareness import Stamp
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import UnauthenticatedError
@@ -23,9 +26,18 @@ class Principal:
     """The author of what they write, and the owner of their client ids."""
     access: Access
     name: str | None = None
-    """What others see of them, if anybody knows."""
+    """What others see of them; None: whatever they say."""
     expires: float | None = None
     """Unix time from which on they are nobody; None: as long as they like."""
+    color: str | None = None
+    """In which colour others see them, as CSS writes it; None: whichever they say."""
+    shown_id: str | None = None
+    """What others see instead of `id`; None: that."""
+
+    @property
+    def stamp(self) -> Stamp:
+        """What others see of them, whatever they say of themselves."""
+        return Stamp(self.id if self.shown_id is None else self.shown_id, self.name, self.color)
 
 
 class Authenticator(Protocol):
@@ -50,6 +62,7 @@ class AnonymousAuthenticator:
     def __init__(self, access: Access | None) -> None:
         """Let everybody have `access`; None lets nobody in."""
         self._access = access
+        self._salt = token_bytes(16)
 
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
         if self._access is None:
@@ -58,4 +71,8 @@ class AnonymousAuthenticator:
                 "(collab token), or let in anybody (--anonymous)"
             )
         host = request.client.host if request.client else "unknown"
-        return Principal(f"anonymous:{host}", self._access)
+        return Principal(f"anonymous:{host}", self._access, shown_id=self._shown(host))
+
+    def _shown(self, host: str) -> str:
+        """Return what tells people at different addresses apart, and tells nobody the address."""
+        return f"anonymous-{blake2b(host.encode(), key=self._salt, digest_size=6).hexdigest()}"

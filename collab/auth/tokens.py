@@ -6,6 +6,7 @@ be taken back, so it ends by itself.
 
 from __future__ import annotations
 
+import re
 import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,8 @@ AUDIENCE: Final = "collab"
 MAX_CHARACTERS: Final = 256
 """Of who somebody is, which stands beside each row that they write, and of their name."""
 
+_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+
 _A_TEXT: Final = f"a text of 1 to {MAX_CHARACTERS} characters, none of them a control character"
 
 
@@ -47,6 +50,8 @@ class Claims:
     access: Access
     expires: float
     """Unix time."""
+    color: str | None = None
+    """In which colour others see them."""
 
     def covers(self, document: DocumentId) -> bool:
         """Whether the token is for this document."""
@@ -153,18 +158,22 @@ class TokenAuthenticator:
     what anybody may.
     """
 
-    def __init__(self, tokens: Tokens, otherwise: Authenticator) -> None:
+    def __init__(self, tokens: Tokens, otherwise: Authenticator, *, names: bool = True) -> None:
+        """With `names` others see the name and colour that a token has, whatever its bearer says."""
         self._tokens = tokens
+        self._names = names
         self._otherwise = otherwise
 
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
         claims = await self._claims(request)
         if claims is None:
             return await self._otherwise.authenticate(request, document)
-        if claims.covers(document):
-            return Principal(claims.id, claims.access, claims.name, claims.expires)
-        anybody = await self._otherwise.authenticate(request, document)
-        return Principal(claims.id, anybody.access, claims.name, claims.expires)
+        access = claims.access
+        if not claims.covers(document):
+            anybody = await self._otherwise.authenticate(request, document)
+            access = anybody.access
+        name, color = (claims.name, claims.color) if self._names else (None, None)
+        return Principal(claims.id, access, name, claims.expires, color)
 
     async def _claims(self, request: HTTPConnection) -> Claims | None:
         token = presented(request)
@@ -209,18 +218,20 @@ def _matches(pattern: str, document: DocumentId) -> bool:
 
 
 def _understood(claims: Mapping[str, Any]) -> Claims:
-    documents, role, name = claims.get("documents"), claims.get("role"), claims.get("name")
+    documents, role, name, color = [claims.get(claim) for claim in ("documents", "role", "name", "color")]
     if not _is_sound(claims["sub"]):
         raise UnauthenticatedError(f"the token's claim 'sub' should be {_A_TEXT}")
     if not isinstance(documents, list) or not all(isinstance(pattern, str) for pattern in documents):
         raise UnauthenticatedError("the token's claim 'documents' should be a list of names")
     if name is not None and not _is_sound(name):
         raise UnauthenticatedError(f"the token's claim 'name' should be {_A_TEXT}")
+    if color is not None and not (isinstance(color, str) and _COLOR.fullmatch(color)):
+        raise UnauthenticatedError("the token's claim 'color' should be one such as '#1a2b3c'")
     try:
         access = Access(role)
     except ValueError:
         raise UnauthenticatedError(f"the token's claim 'role' should be {_one_of(Access)}") from None
-    return Claims(claims["sub"], name, tuple(documents), access, float(claims["exp"]))
+    return Claims(claims["sub"], name, tuple(documents), access, float(claims["exp"]), color)
 
 
 def _is_sound(value: object) -> bool:

@@ -34,6 +34,14 @@ EMPTY: Final = b"\x00"
 Owner = TypeVar("Owner", bound=Hashable)
 
 
+class Stamp(NamedTuple):
+    """Who somebody is, as the server says it to others in the `user` of their state (A8)."""
+
+    id: str
+    name: str | None = None
+    color: str | None = None
+
+
 class Presence(NamedTuple):
     """What one client says of itself, as it came."""
 
@@ -96,12 +104,12 @@ class Awareness(Generic[Owner]):
         # Ordered, and each client once: a turn's updates of one client collapse to the latest.
         self._changed: dict[int, None] = {}
 
-    def receive(self, update: bytes, owner: Owner, now: float) -> list[int]:
+    def receive(self, update: bytes, owner: Owner, now: float, stamp: Stamp | None = None) -> list[int]:
         """Take in what is news of an update from `owner`; return the client ids that it is news of.
 
         An entry counts if its clock is newer than the known one, or equal and it says that the
         client is gone. What counts belongs to `owner` from then on (A2). No state is read before it is
-        sure that there are few: what is no news is not read at all (A7).
+        sure that there are few: what is no news is not read at all (A7). With a `stamp` each state says what that does.
 
         Raises:
             MalformedError, TooLargeError: nothing of the update was taken.
@@ -117,7 +125,7 @@ class Awareness(Generic[Owner]):
             self._forget_the_gone()
             if (size := self._size_with(news)) > MAX_CLIENTS:
                 raise TooLargeError("awareness of one room", size, MAX_CLIENTS, "clients")
-        for client, clock, state in [_checked(entry) for entry in news.values()]:
+        for client, clock, state in [_checked(entry, stamp) for entry in news.values()]:
             self._put(client, _Entry(clock, state, owner, now))
         return list(news)
 
@@ -210,8 +218,8 @@ class Awareness(Generic[Owner]):
         self._entries = {c: e for c, e in self._entries.items() if e.state != GONE}
 
 
-def _checked(entry: Presence) -> Presence:
-    """Return an entry whose state is JSON within the limits; one that is null in other words says so plainly."""
+def _checked(entry: Presence, stamp: Stamp | None) -> Presence:
+    """Return an entry, stamped, whose state is JSON within the limits; null in other words is said plainly."""
     client, clock, state = entry
     if len(state) > MAX_STATE_BYTES:
         raise TooLargeError(f"awareness state of client {client}", len(state), MAX_STATE_BYTES)
@@ -223,7 +231,31 @@ def _checked(entry: Presence) -> Presence:
         raise MalformedError(f"the awareness state of client {client} is not JSON") from error
     if depth > MAX_STATE_DEPTH:
         raise TooLargeError(f"awareness state of client {client}", depth, MAX_STATE_DEPTH, "levels")
-    return entry if value is not None else Presence(client, clock, GONE)
+    if value is None:
+        return Presence(client, clock, GONE)
+    if stamp is None or not isinstance(value, dict):
+        return entry
+    said = value.get("user")
+    user = {**(said if isinstance(said, dict) else {}), **_said_by(stamp)}
+    if user == said:
+        return entry
+    return Presence(client, clock, _written({**value, "user": user}, client))
+
+
+def _written(value: object, client: int) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:  # 1e999 is read as infinity
+        raise MalformedError(f"the awareness state of client {client} has a number out of range") from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half an emoji can be written in JSON, though not in UTF-8.
+        return json.dumps(value).encode()
+
+
+def _said_by(stamp: Stamp) -> dict[str, str]:
+    return {name: value for name, value in stamp._asdict().items() if value is not None}
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, Self
 
+from collab.core.awareness import Stamp
 from collab.core.causality import Id
 from collab.core.dialects import Dialect
 from collab.core.expense import TrialLimits
@@ -83,6 +84,8 @@ class Connection:
     """The last sync status that cannot be answered yet."""
     promised: int = 0
     """How many sync statuses of it wait for the log."""
+    stamp: Stamp | None = None
+    """Who it is, in everything that it says of itself; None: whoever it says."""
     received_at: float | None = None
     """When its last message came, on the clock of whoever hands them over."""
     silent: bool = False

@@ -34,7 +34,7 @@ class Presence:
         Raises:
             MalformedError, TooLargeError: nothing of it was taken.
         """
-        return bool(self._awareness.receive(update, connection, self._now))
+        return bool(self._awareness.receive(update, connection, self._now, connection.stamp))
 
     def leave(self, connection: Connection) -> bool:
         """Say of all clients of a connection that they are gone (A4); return whether there were any."""

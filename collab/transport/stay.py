@@ -182,7 +182,7 @@ class Stay:
         self._phase = _Phase.INSIDE
         self._socket.joined()
         self._principal, self._room = principal, room
-        self._connection = Connection(self, self.dialect, principal.id, principal.access)
+        self._connection = Connection(self, self.dialect, principal.id, principal.access, stamp=principal.stamp)
         self._session = Session(hub, self._socket.rota, room, self._connection, self)
         self.write(self.dialect.authenticated(may_write=principal.access is Access.EDIT))
         self._watch(principal.expires)

@@ -55,7 +55,7 @@ class YWebsocketRoute:
                     return
 
                 def attend(socket: Socket) -> Session:
-                    connection = Connection(socket, Y_WEBSOCKET, principal.id, principal.access)
+                    connection = Connection(socket, Y_WEBSOCKET, principal.id, principal.access, stamp=principal.stamp)
                     return Session(serving.hub, self._rota(), room, connection, socket, principal.expires)
 
                 await serve(scope, receive, send, attend)

@@ -1,4 +1,4 @@
-"""Who is here in one room (A1 to A7); what a room sends of it is in `test_room`."""
+"""Who is here in one room (A1 to A8); what a room sends of it is in `test_room`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collab.core.awareness import (
     MAX_STATE_DEPTH,
     Awareness,
     Presence,
+    Stamp,
     decode,
     encode,
 )
@@ -357,3 +358,60 @@ def _something_happens(awareness: Awareness[str], random: Random, now: float) ->
         awareness.leave(owner)
     else:
         awareness.expire(now)
+
+
+STAMP = Stamp("ann", "Ann", "#1a2b3c")
+SHOWN = {"id": "ann", "name": "Ann", "color": "#1a2b3c"}
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ({"user": {"name": "Bob", "id": "bob"}, "cursor": 3}, {"user": SHOWN, "cursor": 3}),
+        ({"cursor": [1, 2]}, {"cursor": [1, 2], "user": SHOWN}),
+        ({"user": "Bob"}, {"user": SHOWN}),
+        ({"user": {"avatar": "😀"}}, {"user": {"avatar": "😀", **SHOWN}}),
+        ("Bob", "Bob"),
+        ([{"user": "Bob"}], [{"user": "Bob"}]),
+    ],
+)
+def test_everybody_is_who_they_are(said: object, seen: object) -> None:
+    """A8: whatever they say of themselves."""
+    awareness: Awareness[str] = Awareness()
+
+    awareness.receive(encode([Presence(7, 1, json.dumps(said).encode())]), "ann", 0, STAMP)
+
+    ((_, _, state),) = decode(awareness.take_changes() or b"\x00")
+    assert seen == json.loads(state)
+
+
+def test_what_the_server_does_not_know_people_may_say() -> None:
+    """A8."""
+    awareness: Awareness[str] = Awareness()
+
+    awareness.receive(encode([Presence(7, 1, b'{"user":{"name":"Bob","color":"red"}}')]), "ann", 0, Stamp("guest"))
+
+    ((_, _, state),) = decode(awareness.take_changes() or b"\x00")
+    assert {"user": {"name": "Bob", "color": "red", "id": "guest"}} == json.loads(state)
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"a":"\\ud83d"}', b'{"a":123456789012345678901234567890}', b'{"a":1.5e300}', b'{"a":{"a":1},"a":2}']
+)
+def test_a_stamp_changes_nothing_else(said: bytes) -> None:
+    """A8: half an emoji, and numbers that no double holds, are JSON."""
+    awareness: Awareness[str] = Awareness()
+
+    awareness.receive(encode([Presence(7, 1, said)]), "ann", 0, Stamp("ann"))
+
+    ((_, _, state),) = decode(awareness.take_changes() or b"\x00")
+    assert {**json.loads(said), "user": {"id": "ann"}} == json.loads(state)
+
+
+def test_a_number_that_no_json_has_is_malformed() -> None:
+    """A8, A7: it is read as infinity, and written as such it would make every browser throw."""
+    awareness: Awareness[str] = Awareness()
+
+    with pytest.raises(MalformedError, match="out of range"):
+        awareness.receive(encode([Presence(7, 1, b'{"a":1e999}')]), "ann", 0, Stamp("ann"))
+    assert awareness.take_changes() is None

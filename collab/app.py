@@ -19,6 +19,7 @@ from starlette.routing import WebSocketRoute
 
 from collab.auth.base import AnonymousAuthenticator, Authenticator
 from collab.auth.jwks import PublicKeys
+from collab.auth.origins import Origins
 from collab.auth.secret import Secret
 from collab.auth.tokens import TokenAuthenticator, Tokens
 from collab.core.connection import Access, RoomLimits
@@ -145,7 +146,8 @@ class Collab:
             waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
         )
         hub = Hub(store, journal, NullRelay(), compactor, trials, limits, self._stateless)
-        return Services(store, journal, hub, sandbox, self._authenticator, trials, settings.max_message_bytes)
+        origins = Origins(settings.other_origins)
+        return Services(store, journal, hub, sandbox, self._authenticator, trials, settings.max_message_bytes, origins)
 
 
 def create_app(

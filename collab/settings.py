@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     )
     jwks_audience: str = Field("collab", description="whom those tokens are for (their claim `aud`)")
     jwks_issuer: str | None = Field(None, description="whose those tokens are (their claim `iss`); default: anybody's")
+    origins: str = Field(
+        "", description="whose web pages may open sockets without a token, beside our own: https://app.example, ..."
+    )
     presence_names: bool = Field(
         True, description="whether others see the name and colour that somebody's token has; else whichever they say"
     )
@@ -100,6 +103,11 @@ class Settings(BaseSettings):
     )
     history: bool = Field(True, description="whether what compaction replaces is kept for time travel")
     history_days: float | None = Field(None, gt=0, description="how long it is kept; default: for ever")
+
+    @property
+    def other_origins(self) -> list[str]:
+        """The origins in `origins`, each as a browser writes it."""
+        return [origin.rstrip("/") for origin in self.origins.replace(",", " ").split()]
 
     @property
     def given_secret(self) -> str | None:

@@ -18,6 +18,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from collab.auth.base import Authenticator, Principal
+from collab.auth.origins import Origins
 from collab.core.ports import DocumentId
 from collab.http.routes import Route
 from collab.hub import Hub
@@ -45,6 +46,8 @@ class Services:
     trials: Sandbox
     """For what may be hostile: whoever keeps it busy keeps nobody from exporting."""
     max_body_bytes: int
+    origins: Origins = field(default_factory=Origins)
+    """Whose pages may open sockets."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CREATIONS))
     """Each holds a body until it is on disk, which may take as long as a database is locked."""
 

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from collab.auth.base import Authenticator, Principal
+from collab.auth.origins import Origins
 from collab.core.connection import Access, Connection
 from collab.core.hocuspocus import Credentials, Hocuspocus, Type, read_credentials
 from collab.core.room import Room
@@ -54,6 +55,9 @@ class Serving(Protocol):
 
     @property
     def authenticator(self) -> Authenticator: ...
+
+    @property
+    def origins(self) -> Origins: ...
 
 
 class Shared(Protocol):
@@ -216,6 +220,7 @@ class Stay:
 
     async def _authenticate(self, token: str | None) -> Principal:
         request = HTTPConnection(_bearing(token, self._socket.scope))
+        self._socket.serving.origins.check(request)
         return await self._socket.serving.authenticator.authenticate(request, document_id(self._name))
 
     # ---- while somebody is in ----

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from collab.auth.base import Authenticator
+from collab.auth.origins import Origins
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId
@@ -34,6 +35,9 @@ class Serving(Protocol):
     @property
     def authenticator(self) -> Authenticator: ...
 
+    @property
+    def origins(self) -> Origins: ...
+
 
 class YWebsocketRoute:
     """`/ws/{document}`: an ASGI application for WebSocket scopes whose path parameter names the document."""
@@ -48,7 +52,9 @@ class YWebsocketRoute:
         try:
             document = document_id(scope["path_params"]["document"])
             serving = self._running()
-            principal = await serving.authenticator.authenticate(HTTPConnection(scope), document)
+            request = HTTPConnection(scope)
+            serving.origins.check(request)
+            principal = await serving.authenticator.authenticate(request, document)
             async with serving.hub.kept_open(document, principal.id) as room:
                 if await _is_stray(serving.hub, document, scope):
                     await turn_away(LineageError(), send)

@@ -90,8 +90,9 @@ class Line:
 class line:  # noqa: N801 - reads as a verb, as `connect` does
     """A socket of Hocuspocus' protocol. A context manager."""
 
-    def __init__(self, served: Served) -> None:
-        self._connect = connect(f"ws://127.0.0.1:{served.port}/hocuspocus", max_size=None, compression=None)
+    def __init__(self, served: Served, **headers: str) -> None:
+        url = f"ws://127.0.0.1:{served.port}/hocuspocus"
+        self._connect = connect(url, max_size=None, compression=None, additional_headers=headers)
 
     async def __aenter__(self) -> Line:
         return Line(await self._connect.__aenter__())
@@ -502,3 +503,12 @@ async def test_words_wait_for_an_application_only_so_long(ws: Any) -> None:
         code, reason = await one.closed()
         assert 4429 == code
         assert "101 messages, the limit is 100" in reason
+
+
+async def test_pages_of_elsewhere_need_a_token_for_each_document(ws: Any) -> None:
+    """I12."""
+    async with serving(ws, secret=SECRET) as served, line(served, origin="https://app.example") as one:
+        await one.sign_in()
+        assert b"COLLAB_ORIGINS" in await one.heard_of(Type.AUTH)
+
+        await one.join(token())

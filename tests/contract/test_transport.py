@@ -268,6 +268,43 @@ async def test_who_has_a_token_comes_in(ws: Any, way: str) -> None:
     assert "ann" == row.author
 
 
+PAGE = "https://app.example"
+
+
+@pytest.mark.parametrize(
+    ("origin", "others", "query", "welcome"),
+    [
+        (PAGE, "", "", False),
+        ("null", "", "", False),
+        ("https://127.0.0.1.evil.example", "", "", False),
+        (PAGE, "https://app.example", "", True),
+        (PAGE, "https://another.example, https://*.example/", "", True),
+        ("https://evil.org/app.example", "https://*.example", "", False),
+        ("http://app.example", "https://app.example", "", False),
+        (PAGE, "*", "", True),
+        (PAGE, "", "?token=" + token(Access.EDIT), True),
+        ("own", "", "", True),
+        (None, "", "", True),
+    ],
+)
+async def test_pages_of_elsewhere_open_no_socket(
+    ws: Any, origin: str | None, others: str, query: str, welcome: bool
+) -> None:
+    """I12: whatever anybody may do, a page that somebody happens to look at may not."""
+    async with serving(ws, secret=SECRET, origins=others) as served:
+        said = f"http://127.0.0.1:{served.port}" if origin == "own" else origin
+        headers = {} if said is None else {"origin": said}
+        opening = served.connect(f"notes{query}", additional_headers=headers)
+        if welcome:
+            async with opening as socket:
+                await join(socket)
+        else:
+            with pytest.raises(InvalidStatus) as refused:
+                await opening
+            assert 403 == refused.value.response.status_code
+            assert b"COLLAB_ORIGINS" in (refused.value.response.body or b"")
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [("plans?token=" + token(Access.EDIT), b"--anonymous"), ("notes?token=sesame", b"no JWT")],

@@ -121,7 +121,18 @@ def _last(new: sqlite3.Connection, table: str, key: str, last_ids: Mapping[str, 
             _insist_on_damage(error)
         else:
             found.append(last if isinstance(last, int) else 0)
-    return max(found)
+    return max(found) or _last_before_damage(new, table, key)
+
+
+def _last_before_damage(new: sqlite3.Connection, table: str, key: str) -> int:
+    """Return the last key that is reached from the first, 0 if none is."""
+    last = 0
+    try:
+        for (last,) in new.execute(f"SELECT {key} FROM old.{table} ORDER BY {key}"):  # noqa: B007 - the last one is wanted
+            pass
+    except sqlite3.DatabaseError as error:
+        _insist_on_damage(error)
+    return last
 
 
 def _name_documents(new: sqlite3.Connection) -> list[str]:
@@ -162,7 +173,8 @@ def _copy_range(new: sqlite3.Connection, table: str, key: str, first: int, last:
         f"coalesce({name}, CASE '{kind}' WHEN 'TEXT' THEN '' WHEN 'BLOB' THEN x'' ELSE -1 END)" if needed else name
         for _, name, kind, needed, *_ in new.execute(f"PRAGMA main.table_info({table})")
     )
-    ranges = [(first, last)]
+    # A range without a key cannot be halved: one that cannot be read would stay for ever.
+    ranges = [(first, last)] if first <= last else []
     while ranges:
         low, high = ranges.pop()
         try:

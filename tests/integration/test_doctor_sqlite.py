@@ -138,6 +138,33 @@ class TestRepairing:
         await file.change("INSERT INTO log (document_id, kind, author, created_at, data) VALUES (1, 0, '', 0, x'')")
         assert last < ask(path, "SELECT max(id) FROM log")[0][0]
 
+    @pytest.mark.parametrize("tree", ["damaged", "ix_damaged_document_id"])
+    async def test_an_empty_table_on_a_damaged_page_is_made_new(
+        self, file: SqlitePatient, path: Path, tree: str
+    ) -> None:
+        """D9: `damaged` is empty nearly everywhere, and a repair went round in it for ever."""
+        await fill(file, {"notes": HELLO})
+        spoil(path, tree)
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert {0} == set(surgery.salvaged.lost.values())
+        assert "hello" == await text_of(file, "notes")
+
+    async def test_rows_before_a_damaged_page_are_copied_though_nothing_tells_the_last_id(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9: the table of last ids, the end of the log and the end of its index are damaged at once."""
+        await fill(file, {"notes": PAGES})
+        for tree in ("log", "ix_log_document_id"):
+            spoil(path, tree, last=True)
+        spoil(path, "sqlite_sequence")
+
+        await doctor(file).treat()
+
+        assert len(PAGES) - 20 < len(await rows_of(file, "notes")) < len(PAGES)
+
     @pytest.mark.parametrize("wrong", [b"\xff", b"N"], ids=["no text", "another letter"])
     async def test_a_document_keeps_the_name_under_which_it_opens(
         self, file: SqlitePatient, path: Path, wrong: bytes

@@ -57,12 +57,12 @@ def ask(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return connection.execute(sql, values).fetchall()
 
 
-def spoil(path: Path, tree: str) -> None:
-    """Overwrite one page in the middle of a table's or an index's tree: a leaf, unless the tree is one page."""
+def spoil(path: Path, tree: str, *, last: bool = False) -> None:
+    """Overwrite one page in the middle of a table's or an index's tree, or its last: a leaf, unless it is one page."""
     ((page, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", tree)
     content = bytearray(path.read_bytes())
     while content[(page - 1) * size] in _INTERIOR:
-        page = _middle_child(bytes(content[(page - 1) * size : page * size]))
+        page = _child(bytes(content[(page - 1) * size : page * size]), last=last)
     content[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(content)
 
@@ -78,8 +78,10 @@ def spoil_name(path: Path, name: bytes, wrong: bytes, *, in_index: bool) -> None
     path.write_bytes(content)
 
 
-def _middle_child(page: bytes) -> int:
-    """Return the page below one in the middle of an interior page (https://sqlite.org/fileformat2.html)."""
+def _child(page: bytes, *, last: bool) -> int:
+    """Return a page below an interior page: in its middle, or the last (https://sqlite.org/fileformat2.html)."""
+    if last:
+        return int.from_bytes(page[8:12])
     cells = int.from_bytes(page[3:5])
     pointer = 12 + cells // 2 * 2
     cell = int.from_bytes(page[pointer : pointer + 2])

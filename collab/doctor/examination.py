@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final, TypeGuard
 
 from collab.content.json import render
 from collab.core.inspection import read
@@ -19,10 +20,23 @@ from collab.core.survey import is_of, survey, vouches_for
 from collab.core.wire import EMPTY_UPDATE
 from collab.errors import CollabError
 from collab.store.base import LogRow, RowKind
-from collab.store.census import HISTORY, LOG, SURVEY, Damage, FoundRow, FoundSegment, Record
+from collab.store.census import (
+    DOCUMENT,
+    HISTORY,
+    LOG,
+    SURVEY,
+    Damage,
+    FoundDocument,
+    FoundRow,
+    FoundSegment,
+    Record,
+)
 from collab.store.compaction import UnprovenError
 from collab.store.history import pack, unpack
-from collab.store.repair import Repair
+from collab.store.repair import Mend, Renewal, Repair
+
+_YEARS: Final = (-62_135_596_800.0, 253_402_300_800.0)
+"""From the year 1 to the end of 9999, as Unix times: others have no date (`datetime.fromtimestamp`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,9 @@ class _Patient:
     """Those that stand in readable segments."""
     intact: set[int] = field(default_factory=set)
     """Snapshots that have the checksum which they had when they were stored."""
+    mended: dict[int, Mend] = field(default_factory=dict)
+    """Rows of the log of which only what stands beside their bytes is damaged."""
+    renewal: Renewal | None = None
     waiting: list[LogRow] = field(default_factory=list)
     replica: Replica = field(default_factory=Replica)
     """What the log says."""
@@ -76,6 +93,8 @@ class _Patient:
     @classmethod
     def of(cls, record: Record) -> _Patient:
         patient = cls(record, list(record.unreadable))
+        if record.document is not None:
+            patient._read_document(record.document)
         for segment in record.segments:
             patient._read_segment(segment)
         for row in record.rows:
@@ -94,7 +113,7 @@ class _Patient:
 
     def repair(self, document: int) -> tuple[Repair, Examination] | None:
         lost = [damage for damage in self.damaged if damage.id is not None and damage.size is not None]
-        aside = tuple(damage for damage in lost if damage.place != SURVEY)
+        aside = tuple(damage for damage in lost if damage.place != SURVEY and not self._is_mended(damage))
         wrong = {damage.id for damage in lost if damage.place == SURVEY}
         surveys = tuple((row.id, survey(row.data)) for row in self.rows if row.id in wrong)
         whole = _load([*self.rows, *self.past])
@@ -105,7 +124,8 @@ class _Patient:
         present = {row.data for row in self.rows}
         strays = {row.data: row.author for row in self.past if row.data not in present and _is_unknown(row, whole)}
         added += strays.items()
-        if not aside and not added and not surveys:
+        mended = tuple(self.mended.values())
+        if not (aside or added or surveys or mended or self.renewal):
             return None
         rows = [*self.rows, *(LogRow(0, RowKind.UPDATE, data, author, 0.0) for data, author in added)]
         after = _load(rows)
@@ -114,7 +134,11 @@ class _Patient:
         keyframe = pack(rows) if any(damage.place == HISTORY for damage in aside) else None
         waiting = [row for row in rows if _is_unknown(row, after)]
         outcome = Examination((), len(waiting), sum(len(row.data) for row in waiting), not after.state)
-        return Repair(document, self._seen(), aside, tuple(added), surveys, keyframe), outcome
+        repair = Repair(document, self._seen(), aside, tuple(added), surveys, keyframe, mended, self.renewal)
+        return repair, outcome
+
+    def _is_mended(self, damage: Damage) -> bool:
+        return damage.place == LOG and damage.id in self.mended
 
     def _seen(self) -> dict[str, frozenset[int]]:
         return {
@@ -124,39 +148,57 @@ class _Patient:
 
     # ---- taking it apart ----
 
+    def _read_document(self, found: FoundDocument) -> None:
+        lineage = "" if isinstance(found.lineage, str) and found.lineage else "its lineage is not a text"
+        created_at = "" if _is_time(found.created_at) else "its time is not a time"
+        columns = frozenset(name for name, wrong in [("lineage", lineage), ("created_at", created_at)] if wrong)
+        if columns:
+            self.renewal = Renewal(", ".join(filter(None, (lineage, created_at))), columns)
+            self.damaged.append(Damage(DOCUMENT, found.id, self.renewal.reason))
+
     def _read_segment(self, segment: FoundSegment) -> None:
+        reason = _odd_segment(segment)
         try:
             rows = unpack(segment.data)
             for row in rows:
                 read(row.data)
         except CollabError as error:
-            self.damaged.append(Damage(HISTORY, segment.id, str(error), size=len(segment.data)))
+            reason = str(error)
         else:
             self.past += rows
+        if reason:
+            self.damaged.append(Damage(HISTORY, segment.id, reason, size=len(segment.data)))
 
     def _read_row(self, found: FoundRow) -> None:
         author = found.author if isinstance(found.author, str) else None
-        reason = _misfit(found)
-        if reason is None:
-            row = LogRow(found.id, RowKind(found.kind), found.data, str(author), float(found.created_at))  # type: ignore[arg-type]
-            reason = _fault(row)
-            if reason is None:
-                self.rows.append(row)
-                if row.kind is RowKind.SNAPSHOT and found.survey is not None:
-                    self._check_survey(row, found.survey)
-                return
-        self._condemn(found.id, reason, author, len(found.data))
+        kind = _kind_of(found)
+        if kind is None:
+            self._condemn(found.id, f"a row of an unknown kind: {found.kind!r:.40}", author, len(found.data))
+            return
+        time = float(found.created_at) if _is_time(found.created_at) else None
+        row = LogRow(found.id, kind, found.data, author or "", time or 0.0)
+        if reason := _fault(row):
+            self._condemn(found.id, reason, author, len(found.data))
+            return
+        self.rows.append(row)
+        if reason := _misfit(found):
+            damage = Damage(LOG, found.id, reason, author, len(found.data))
+            self.damaged.append(damage)
+            self.mended[found.id] = Mend(damage, row.author, time)
+        if kind is RowKind.SNAPSHOT and found.survey is not None:
+            self._check_survey(row, found.survey, foreign="survey" in found.foreign)
 
-    def _check_survey(self, snapshot: LogRow, kept: bytes) -> None:
+    def _check_survey(self, snapshot: LogRow, kept: bytes, *, foreign: bool) -> None:
         if vouches_for(kept, snapshot.data):
             self.intact.add(snapshot.id)
-        if not is_of(kept, snapshot.data):
+        if foreign or not is_of(kept, snapshot.data):
             reason = "a snapshot, or what is kept with it to open it quickly and tell damage, is not as it was stored"
             self.damaged.append(Damage(SURVEY, snapshot.id, reason, size=len(kept)))
 
     def _condemn(self, id: int, reason: str, author: str | None, size: int) -> None:
-        # What is kept beside it goes with it.
-        self.damaged = [damage for damage in self.damaged if (damage.place, damage.id) != (SURVEY, id)]
+        # What stands beside it goes with it.
+        self.damaged = [each for each in self.damaged if each.place not in (LOG, SURVEY) or each.id != id]
+        self.mended.pop(id, None)
         self.damaged.append(Damage(LOG, id, reason, author, size))
 
     def _replay(self) -> None:
@@ -200,15 +242,33 @@ class _Patient:
         return recorded and bool(last.keyframe)
 
 
-def _misfit(found: FoundRow) -> str | None:
-    """Return which column of a row holds what it never should."""
-    if not isinstance(found.kind, int) or found.kind not in tuple(RowKind):
-        return f"a row of an unknown kind: {found.kind!r:.40}"
-    if not isinstance(found.author, str):
-        return "its author is not a text"
-    if not isinstance(found.created_at, int | float):
-        return "its time is not a number"
-    return None
+def _kind_of(found: FoundRow) -> RowKind | None:
+    return RowKind(found.kind) if isinstance(found.kind, int) and found.kind in tuple(RowKind) else None
+
+
+def _misfit(found: FoundRow) -> str:
+    """Return which columns beside the bytes of a row hold what they never should, empty if none does."""
+    wrong = {
+        "its author is not a text": not isinstance(found.author, str),
+        "its time is not a time": not _is_time(found.created_at),
+        "its bytes are stored as a text": "data" in found.foreign,
+        "it is no snapshot, and has a survey": found.survey is not None and found.kind == RowKind.UPDATE,
+    }
+    return ", ".join(reason for reason, holds in wrong.items() if holds)
+
+
+def _odd_segment(found: FoundSegment) -> str:
+    """Return what beside the rows of a segment is not as it should be, empty if nothing is."""
+    wrong = {
+        "nothing tells whether it is a keyframe": found.keyframe not in (0, 1),
+        "its time is not a time": not (_is_time(found.first_at) and _is_time(found.last_at)),
+        "its bytes are stored as a text": bool(found.foreign),
+    }
+    return ", ".join(reason for reason, holds in wrong.items() if holds)
+
+
+def _is_time(found: object) -> TypeGuard[float]:
+    return isinstance(found, int | float) and _YEARS[0] <= found < _YEARS[1]
 
 
 def _fault(row: LogRow) -> str | None:

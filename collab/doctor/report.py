@@ -9,7 +9,7 @@ from typing import Final
 
 from collab.doctor.examination import Examination
 from collab.store import migrate
-from collab.store.census import HISTORY, Damage
+from collab.store.census import DOCUMENT, HISTORY, Damage
 from collab.store.salvage import Salvaged
 
 SHOWN: Final = 20
@@ -41,6 +41,10 @@ class Treatment:
     """Of what history still had, and is in the document again."""
     surveys: int
     """Of snapshots, made anew."""
+    mended: int
+    """Rows that stay, though something beside their bytes was damaged."""
+    renewed: str
+    """What was wrong with the document's own lineage or time, which are others now; empty if nothing was."""
     outcome: Examination
 
 
@@ -121,7 +125,10 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
             f"{treatment.document}: repaired: {count(len(treatment.aside), 'row')} set aside, "
             f"{count(treatment.recovered_bytes, 'byte')} recovered from the history"
             + (f", {count(treatment.surveys, 'survey')} made anew" if treatment.surveys else "")
+            + (f", {count(treatment.mended, 'row')} kept without a damaged author or time" if treatment.mended else "")
         )
+        if treatment.renewed:
+            yield f"  {treatment.renewed}: it has another one now"
         if treatment.outcome.empty:
             yield "  nothing of it could be read: it is empty until somebody connects who still has it"
         if treatment.outcome.waiting_rows:
@@ -132,7 +139,7 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
 
 def describe(damage: Damage) -> str:
     """Return one line about one damage."""
-    what = "history segment" if damage.place == HISTORY else "row"
+    what = {HISTORY: "history segment", DOCUMENT: "document"}.get(damage.place, "row")
     parts = [
         f"{what} {damage.id}" if damage.id is not None else damage.place,
         f"by {damage.author}" if damage.author else "",

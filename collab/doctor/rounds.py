@@ -108,7 +108,11 @@ class Doctor:
             surgery.untreated[listed.name] = str(error)
             return
         recovered = sum(len(data) for data, _ in repair.added)
-        surgery.treatments.append(Treatment(listed.name, repair.aside, recovered, len(repair.surveys), outcome))
+        renewed = "" if repair.renewal is None else repair.renewal.reason
+        treatment = Treatment(
+            listed.name, repair.aside, recovered, len(repair.surveys), len(repair.mended), renewed, outcome
+        )
+        surgery.treatments.append(treatment)
 
     async def _documents(self, database: Readable) -> AsyncIterator[Listed]:
         """Yield the documents to look at, and count them."""

@@ -23,7 +23,9 @@ from sqlalchemy import (
     cast,
     func,
     inspect,
+    literal,
     select,
+    type_coerce,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -31,6 +33,7 @@ from collab.store.tables import documents, history, log, metadata
 
 T = TypeVar("T")
 
+DOCUMENT: Final = "documents"
 LOG: Final = "log"
 SURVEY: Final = "survey"
 """What is kept beside a snapshot in the log."""
@@ -59,6 +62,16 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundDocument:
+    """What is known of a document itself, as it was found."""
+
+    id: int
+    lineage: object
+    """Bytes if it is no text."""
+    created_at: object
+
+
+@dataclass(frozen=True, slots=True)
 class FoundRow:
     """A row of the log as it was found: a damaged one may hold anything in place of its kind, author or time."""
 
@@ -66,8 +79,11 @@ class FoundRow:
     kind: object
     data: bytes
     author: object
+    """Bytes if it is no text."""
     created_at: object
     survey: bytes | None = None
+    foreign: frozenset[str] = frozenset()
+    """Its columns of bytes that hold something else, as only SQLite lets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,8 @@ class FoundSegment:
     data: bytes
     keyframe: object
     last_at: object
+    first_at: object = 0.0
+    foreign: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +103,7 @@ class Damage:
     """Something that cannot be read, or that does not say what it should."""
 
     place: str
-    """`LOG`, `HISTORY` or `SURVEY`."""
+    """`DOCUMENT`, `LOG`, `HISTORY` or `SURVEY`."""
     id: int | None
     """The row's id there; None if it is not one row."""
     reason: str
@@ -101,6 +119,8 @@ class Record:
     rows: tuple[FoundRow, ...]
     segments: tuple[FoundSegment, ...]
     unreadable: tuple[Damage, ...]
+    document: FoundDocument | None = None
+    """None if it is gone, or cannot be read."""
 
 
 def list_documents(after: int, connection: Connection) -> list[Listed]:
@@ -163,32 +183,92 @@ def orphans(connection: Connection) -> list[str]:
 
 
 def missing_documents(connection: Connection) -> set[int]:
-    """Return the ids of documents that are missing and have rows, as far as these can be read."""
-    ids = set[int]()
+    """Return the ids of documents that are missing and have rows, as far as these can be read, and be ids."""
+    ids = set[object]()
     for table in _BELONGING:
         try:
             ids.update(*_fetch(connection, select(table.c.document_id).where(_is_orphan(table)).distinct()))
         except DBAPIError as error:
             _insist_on_damage(error)
-    return ids
+    return {id for id in ids if isinstance(id, int)}
 
 
 def read_record(document: int, connection: Connection) -> Record:
     """Return what there is of a document."""
     unreadable: list[Damage] = []
     # The history first: what is compacted between the two readings is then in the rows, at least.
-    data = cast(history.c.data, LargeBinary).label("data")
-    columns: Sequence[Any] = (history.c.id, data, cast(history.c.keyframe, Integer), history.c.last_at)
+    times = (history.c.last_at, history.c.first_at)
+    columns: Sequence[Any] = (
+        *(history.c.id, *_bytes_of(history.c.data, connection), type_coerce(history.c.keyframe, Integer), *times),
+    )
     found_segments = _read(history, columns, document, unreadable, connection)
-    # Cast, since a damaged row may hold a number there, of which a driver would make so many bytes.
-    data = cast(log.c.data, LargeBinary).label("data")
-    columns = (log.c.id, log.c.kind, data, log.c.author, log.c.created_at, cast(log.c.survey, LargeBinary))
+    columns = (
+        *(log.c.id, log.c.kind, *_bytes_of(log.c.data, connection), *_text_of(log.c.author, connection)),
+        *(log.c.created_at, *_bytes_of(log.c.survey, connection)),
+    )
     found_rows = _read(log, columns, document, unreadable, connection)
     return Record(
-        tuple(FoundRow(number, kind, blob or b"", *rest) for number, kind, blob, *rest in found_rows),
-        tuple(FoundSegment(number, blob or b"", *rest) for number, blob, *rest in found_segments),
+        tuple(_row(*each) for each in found_rows),
+        tuple(_segment(*each) for each in found_segments),
         tuple(unreadable),
+        _document(document, connection),
     )
+
+
+def _document(id: int, connection: Connection) -> FoundDocument | None:
+    query = select(*_text_of(documents.c.lineage, connection), documents.c.created_at).where(documents.c.id == id)
+    try:
+        found = _fetch(connection, query)
+    except DBAPIError as error:
+        _insist_on_damage(error)  # SQLite says so in its own words
+        return None
+    return next((FoundDocument(id, _text(raw, kind), created_at) for raw, kind, created_at in found), None)
+
+
+def _row(
+    id: int,
+    kind: object,
+    data: bytes | None,
+    data_type: str,
+    author: object,
+    author_type: str,
+    created_at: object,
+    survey: bytes | None,
+    survey_type: str,
+) -> FoundRow:
+    foreign = _foreign(data=data_type, survey=survey_type)
+    return FoundRow(id, kind, data or b"", _text(author, author_type), created_at, survey, foreign)
+
+
+def _segment(
+    id: int, data: bytes | None, data_type: str, keyframe: object, last_at: object, first_at: object
+) -> FoundSegment:
+    return FoundSegment(id, data or b"", keyframe, last_at, first_at, _foreign(data=data_type))
+
+
+def _bytes_of(column: Column[Any], connection: Connection) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return what a column holds as bytes, and what it held: of a number a driver would make so many bytes."""
+    sqlite = connection.dialect.name == "sqlite"
+    return cast(column, LargeBinary).label(column.name), func.typeof(column) if sqlite else literal("blob")
+
+
+def _text_of(column: Column[Any], connection: Connection) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return what a column holds, in SQLite as bytes, since what it calls a text may be none, and what it held."""
+    if connection.dialect.name != "sqlite":
+        return column, literal("text")
+    return cast(column, LargeBinary), func.typeof(column)
+
+
+def _foreign(**types: str) -> frozenset[str]:
+    return frozenset(name for name, held in types.items() if held not in ("blob", "null"))
+
+
+def _text(held: object, kind: str) -> object:
+    """Return the text that a column holds, or its bytes if that is none."""
+    try:
+        return held.decode() if isinstance(held, bytes) and kind == "text" else held
+    except UnicodeDecodeError:
+        return held
 
 
 def _read(

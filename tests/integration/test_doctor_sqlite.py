@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import subprocess
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from collab.errors import DatabaseTooNewError, DatabaseUnusableError
+from collab.core.ports import DocumentId
+from collab.errors import CollabError, DatabaseTooNewError, DatabaseUnusableError
+from collab.loading import readable_of
+from collab.store.compaction import compacted
+from collab.store.history import disposable
+from collab.store.sql import SqlStore
 from tests.support.damage import ask, spoil, spoil_name
 from tests.support.members import typed
 from tests.support.patients import (
@@ -55,6 +62,26 @@ def overwrite(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+async def is_served(file: SqlitePatient, document: str) -> bool:
+    """Whether a server can open a document, compact it, tell of it, and clear its history away."""
+    store = await SqlStore.open(file.url)
+    name = DocumentId(document)
+    try:
+        rows = await store.load(name)
+        readable_of(name, rows)
+        compacted(name, rows, history=True)
+        description = await store.describe(name)
+        assert description is not None
+        for time in (description.created_at, description.changed_at):
+            datetime.fromtimestamp(time, UTC)
+        disposable(await store.segments(name), 1.0)
+    except (CollabError, TypeError, ValueError, OverflowError, AttributeError, struct.error, MemoryError):
+        return False
+    finally:
+        await store.close()
+    return True
+
+
 class TestLooking:
     async def test_not_a_byte_is_changed(self, file: SqlitePatient, path: Path) -> None:
         """D1."""
@@ -70,11 +97,14 @@ class TestLooking:
         [
             ("UPDATE log SET data = 281474976710656 WHERE id = ?", ""),
             ("UPDATE log SET author = CAST(x'ff00ff' AS BLOB) WHERE id = ?", "author"),
+            ("UPDATE log SET author = CAST(x'616eee' AS TEXT) WHERE id = ?", "author"),
             ("UPDATE log SET created_at = 'today' WHERE id = ?", "time"),
+            ("UPDATE log SET created_at = 9e999 WHERE id = ?", "time"),
+            ("UPDATE log SET data = CAST(data AS TEXT) WHERE id = ?", "text"),
         ],
     )
     async def test_a_column_may_hold_anything(self, file: SqlitePatient, sql: str, reason: str) -> None:
-        """D2: SQLite takes any type."""
+        """D2: SQLite takes any type, and any bytes for a text."""
         await fill(file, {"notes": HELLO, "plans": HELLO})
         row = (await rows_of(file, "notes"))[2][0]
         await file.change(sql, row)
@@ -86,6 +116,33 @@ class TestLooking:
         assert reason in said
         assert ["notes"] == [case.document for case in report.damaged]
         assert ["notes"] == [treatment.document for treatment in (await treat(file)).treatments]
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            *("documents.lineage", "documents.created_at"),
+            *("log.kind", "log.author", "log.created_at", "log.survey", "log.data"),
+            *("history.keyframe", "history.first_at", "history.last_at", "history.data"),
+        ],
+    )
+    async def test_whatever_a_server_fails_on_is_found_and_mended(self, file: SqlitePatient, column: str) -> None:
+        """D2, D5, D6: whichever column holds what it never should."""
+        values = ("CAST(x'61ff' AS TEXT)", "x'01ff'", "'words'", "9e999", "-7", "1e300")
+        names = [f"document {at}" for at in range(len(values))]
+        await fill(file, dict.fromkeys(names, HELLO), compacted=dict.fromkeys(names, 4))
+        table, _, name = column.partition(".")
+        key = "id" if table == "documents" else "document_id"
+        for at, value in enumerate(values, start=1):
+            await file.change(f"UPDATE {table} SET {name} = {value} WHERE {key} = ?", at)
+        failing = [name for name in names if not await is_served(file, name)]
+
+        report = await look(file)
+        await treat(file)
+
+        assert set(failing) <= found(report).keys()
+        assert [] == [name for name in names if not await is_served(file, name)]
+        kept = await file.ask("SELECT DISTINCT place FROM damaged")
+        assert {(table,)} == set(kept) or name == "survey"
 
     @pytest.mark.parametrize("tree", ["log", "ix_log_document_id", "history", "ix_history_document_id"])
     async def test_a_damaged_page_is_found(self, file: SqlitePatient, path: Path, tree: str) -> None:
@@ -246,6 +303,54 @@ class TestRepairing:
         assert surgery.salvaged is not None
         assert "hello" == await text_of(file, "notes")
         assert (await look(file)).well
+
+    async def test_an_edit_outlives_what_is_damaged_beside_it(self, file: SqlitePatient, path: Path) -> None:
+        """D5, D6: one bit of an author closed the document, and no doctor saw it; its letter is still there."""
+        await fill(file, {"notes": HELLO})
+        before = await rows_of(file, "notes")
+        await file.change("UPDATE log SET author = CAST(x'616eee' AS TEXT) WHERE id = 3")
+        assert not await is_served(file, "notes")
+
+        surgery = await treat(file)
+
+        assert [(0, 1)] == [(len(treatment.aside), treatment.mended) for treatment in surgery.treatments]
+        assert [(*row[:2], "" if row[0] == 3 else "ann", row[3]) for row in before] == await rows_of(file, "notes")
+        aside = ask(path, "SELECT row_id, place, kind, CAST(author AS BLOB), reason, data FROM damaged")
+        assert [(3, "log", 0, b"an\xee", "its author is not a text", None)] == aside
+        assert [] == (await doctor(file).treat()).treatments
+
+    async def test_a_document_whose_lineage_is_damaged_gets_another(self, file: SqlitePatient, path: Path) -> None:
+        """D2, D6, L1: the old one is kept; nobody can have it."""
+        await fill(file, {"notes": HELLO})
+        await file.change("UPDATE documents SET lineage = CAST(x'61ff' AS TEXT)")
+
+        assert ["its lineage is not a text"] == [reason for *_, reason in found(await look(file))["notes"]]
+        await treat(file)
+
+        assert [(32,)] == ask(path, "SELECT length(lineage) FROM documents")
+        assert [("documents", 1, b"a\xff")] == ask(path, "SELECT place, row_id, data FROM damaged")
+
+    async def test_a_segment_whose_time_is_damaged_is_still_read(self, file: SqlitePatient, path: Path) -> None:
+        """D3, D7: what it holds goes into the history's new beginning, and into a document that lost it."""
+        await fill(file, {"notes": HELLO}, compacted={"notes": 4})
+        await file.change("UPDATE history SET first_at = 'today'")
+        await file.change("DELETE FROM log WHERE kind = 1")
+
+        await treat(file)
+
+        assert "hello" == await text_of(file, "notes")
+        assert [("history",)] == ask(path, "SELECT place FROM damaged")
+
+    async def test_a_row_of_no_document_that_could_be_is_only_told(self, file: SqlitePatient) -> None:
+        """D1, D6: nothing can have such an id; everything else is repaired."""
+        await fill(file, {"notes": HELLO, "plans": HELLO})
+        await file.change("UPDATE log SET document_id = 'nobody' WHERE id = 5")
+        await file.change(TRUNCATED, 8)
+
+        surgery = await doctor(file).treat()
+
+        assert ["plans"] == [treatment.document for treatment in surgery.treatments]
+        assert any("row 5 of log" in problem for problem in (await look(file)).problems)
 
     async def test_what_is_kept_beside_a_snapshot_is_made_anew(self, file: SqlitePatient, path: Path) -> None:
         """D5, H10."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,11 @@ from collab.verification import Contents, Progress, reading_only, verify
 _PAGES_AT_ONCE: Final = 2_000
 """8 MB: often enough for whoever watches."""
 
+_COMPANIONS: Final = re.compile(r"|-wal|-shm|-journal|\.lock|\.new|\.restoring|(\.damaged-|\.[0-9]{8}T).*")
+"""What follows a database's name in the names of what SQLite, a server, a repair or a restore keep beside it."""
+
+_OTHER_NAME: Final = "choose another name"
+
 
 @dataclass(frozen=True, slots=True)
 class Backup:
@@ -36,10 +43,11 @@ class Backup:
     seconds: float
 
 
-def back_up(database: Path, target: Path, *, force: bool, progress: Progress) -> Backup:
+def back_up(database: Path, target: Path, *, force: bool, progress: Progress, others: Sequence[Path] = ()) -> Backup:
     """Write a copy of `database` to `target`, which is there whole or not at all (B1 to B5).
 
-    `force` replaces a file that is there.
+    If that is a link, the copy goes where it points. `force` replaces a file that is there, but none of the
+    server's: those that belong to the database, and `others`.
 
     Raises:
         StartupError: there is no such copy; the message says why.
@@ -47,15 +55,43 @@ def back_up(database: Path, target: Path, *, force: bool, progress: Progress) ->
     started = time.monotonic()
     if not database.is_file():
         raise BackupError(f"there is no database {database}")
-    if target.exists() and target.samefile(database):
-        raise BackupError(f"{target} is the database itself: choose another name")
-    if target.exists() and not force:
-        raise BackupError(f"there is a file {target} already: choose another name, or replace it with --force")
-    with complaining(target), part_of(target.with_name(f"{target.name}.part")) as part:
-        copy(database, part.path, progress)
-        contents = verify(part.path, database, progress)
-        part.replace(target)
-        return Backup(contents, target.stat().st_size, time.monotonic() - started)
+    with complaining(target):
+        target = Path(os.path.realpath(target))
+        unfinished = target.with_name(f"{target.name}.part")
+        for each in (target, unfinished):
+            _insist_on_a_place(each, database, others)
+        if target.exists() and not force:
+            raise BackupError(f"there is a file {target} already: {_OTHER_NAME}, or replace it with --force")
+        with part_of(unfinished) as part:
+            copy(database, part.path, progress)
+            contents = verify(part.path, database, progress)
+            part.replace(target)
+            return Backup(contents, target.stat().st_size, time.monotonic() - started)
+
+
+def _insist_on_a_place(path: Path, database: Path, others: Sequence[Path]) -> None:
+    """Refuse what is no regular file, and what is or will be one of the server's (B4)."""
+    found = path.lstat() if os.path.lexists(path) else None
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise BackupError(f"{path} is no regular file: {_OTHER_NAME}")
+    beside = [each for each in database.parent.iterdir() if _is_companion(each.name, database)]
+    # By what it is, since a file may have other names, and by its name, since it may not be there yet.
+    if any(path == Path(os.path.realpath(ours)) or _is_at(ours, found) for ours in (database, *beside, *others)):
+        raise BackupError(f"{path} belongs to the server: {_OTHER_NAME}")
+    if path.parent == Path(os.path.realpath(database.parent)) and _is_companion(path.name, database):
+        raise BackupError(f"{path} would be taken for a part of the database {database}: {_OTHER_NAME}")
+
+
+def _is_at(path: Path, found: os.stat_result | None) -> bool:
+    """Whether `found` is the file at a path."""
+    try:
+        return found is not None and os.path.samestat(found, path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _is_companion(name: str, database: Path) -> bool:
+    return name.startswith(database.name) and bool(_COMPANIONS.fullmatch(name.removeprefix(database.name)))
 
 
 def file_of(settings: Settings, tools: str) -> Path:
@@ -115,7 +151,8 @@ class Part:
 @contextmanager
 def part_of(path: Path) -> Iterator[Part]:
     """Make an empty file that nobody else writes to; it is gone at the end unless it got another name."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    # No link is followed: what is written is nobody's but ours.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

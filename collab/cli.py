@@ -100,10 +100,13 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="replace FILE if it is there")] = False,
 ) -> None:
     """Copy the database to FILE, also while a server runs. The copy is read whole."""
+    from collab.auth.secret import FILE as SECRET
     from collab.backup import back_up, file_of
 
     with _explained():
-        made = back_up(file_of(_settings(data=data, database=database), "pg_dump"), file, force=force, progress=_show)
+        settings = _settings(data=data, database=database)
+        others = [settings.data / SECRET]
+        made = back_up(file_of(settings, "pg_dump"), file, force=force, progress=_show, others=others)
         size = made.bytes / 1e6
         print(f"backed up {made.contents.documents} documents, {size:.1f} MB, in {made.seconds:.1f} s: {file}")
         _tell_of(made.contents)

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -228,13 +229,97 @@ def test_a_backup_overwrites_nothing_unless_told_to(busy: Server, tmp_path: Path
     with pytest.raises(BackupError, match="--force"):
         back_up(busy.database, tmp_path / "copy", force=False, progress=ignore)
     assert b"older" == (tmp_path / "copy").read_bytes()
-    with pytest.raises(BackupError, match="the database itself"):
-        back_up(busy.database, busy.database, force=True, progress=ignore)
 
     back_up(busy.database, tmp_path / "copy", force=True, progress=ignore)
 
     assert b"hello" == stored_text(tmp_path / "copy", "older")
     assert not (tmp_path / "copy.part").exists()
+
+
+OURS: Final = (
+    *("collab.db", "collab.db-wal", "collab.db-shm", "collab.db-journal", "collab.db.lock"),
+    *("collab.db.new", "collab.db.restoring", "collab.db.20261128T070935.000001", "collab.db.damaged-20261128T070935"),
+)
+"""What a server, a restore or a repair has in the data folder."""
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_backup_replaces_nothing_of_the_server(busy: Server, tmp_path: Path, name: str) -> None:
+    """B4: whether it is there yet or not, by whatever name, and whatever is on its way to another one."""
+    begin(busy, **{f"beside {name}": "hello"})
+    file = busy.folder / name
+    before = file.read_bytes() if file.exists() else None
+    (tmp_path / "link").symlink_to(file)
+    targets = [file, tmp_path / "link"]
+    if before is not None:
+        (tmp_path / "twin").hardlink_to(file)
+        targets.append(tmp_path / "twin")
+
+    for target in targets:
+        with pytest.raises(BackupError, match="choose another name"):
+            back_up(busy.database, target, force=True, progress=ignore)
+
+    assert before == (file.read_bytes() if file.exists() else None)
+    assert "hello" == text_of(busy, f"beside {name}")
+
+
+def test_a_backup_replaces_no_secret_that_lies_elsewhere(busy: Server, tmp_path: Path) -> None:
+    """B4: the database may be anywhere, what signs tokens is in the data folder."""
+    (tmp_path / "secret").write_bytes(b"s" * 32)
+
+    done = collab(
+        *("backup", tmp_path / "secret", "--force", "--data", tmp_path),
+        *("--database", f"sqlite:///{busy.database}"),
+    )
+
+    assert 5 == done.returncode
+    assert "choose another name" in done.stderr
+    assert b"s" * 32 == (tmp_path / "secret").read_bytes()
+
+
+def test_a_backup_on_its_way_overwrites_no_database(server: Server, tmp_path: Path) -> None:
+    """B4: of a database that is called like the unfinished copy of another."""
+    begin(server, notes="hello")
+    server.stop()
+    database = server.database.rename(tmp_path / "copy.part")
+
+    with pytest.raises(BackupError, match="choose another name"):
+        back_up(database, tmp_path / "copy", force=True, progress=ignore)
+
+    assert b"hello" == stored_text(database, "notes")
+
+
+@pytest.mark.parametrize("suffix", ["", ".part"])
+def test_a_backup_replaces_nothing_but_files(busy: Server, tmp_path: Path, suffix: str) -> None:
+    """B4: it replaced a machine's /dev/null; so neither does what is on its way to a name."""
+    begin(busy, **{f"special{suffix}": "hello"})
+    os.mkfifo(tmp_path / f"fifo{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    os.mknod(tmp_path / f"socket{suffix}", 0o600 | stat.S_IFSOCK)
+    (tmp_path / f"loop{suffix}").symlink_to(tmp_path / f"loop{suffix}")
+
+    for name in ("fifo", "folder", "socket", "loop"):
+        before = (tmp_path / f"{name}{suffix}").lstat()
+        with pytest.raises(BackupError, match=f"{name}{suffix} is no regular file"):
+            back_up(busy.database, tmp_path / name, force=True, progress=ignore)
+        assert os.path.samestat(before, (tmp_path / f"{name}{suffix}").lstat())
+
+
+def test_a_backup_goes_where_a_link_points(busy: Server, tmp_path: Path) -> None:
+    """B4: the link stays; what it points to is replaced like any file, and may not be there yet."""
+    begin(busy, linked="hello")
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "far" / "copy")
+
+    back_up(busy.database, link, force=False, progress=ignore)
+    with pytest.raises(BackupError, match="--force"):
+        back_up(busy.database, link, force=False, progress=ignore)
+    back_up(busy.database, link, force=True, progress=ignore)
+
+    assert link.is_symlink()
+    assert b"hello" == stored_text(tmp_path / "far" / "copy", "linked")
+    assert {"link", "far"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_two_backups_to_one_file_are_one(busy: Server, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -46,6 +46,15 @@ def _safe(url: str | None) -> str | None:
     return url
 
 
+def _utf8(value: object) -> object:
+    """Refuse a folder whose name is no text: a URL has no word for it."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError as error:
+        raise PydanticCustomError("utf8", "it should be a folder whose name is UTF-8") from error
+    return value
+
+
 class Settings(BaseSettings):
     """How one server runs. Arguments win over the environment, the environment over the defaults."""
 
@@ -53,7 +62,7 @@ class Settings(BaseSettings):
 
     host: Annotated[str, _named("an address")] = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    data: Annotated[Path, _named("a folder")] = Field(
+    data: Annotated[Path, _named("a folder"), BeforeValidator(_utf8)] = Field(
         Path("data"), description="folder of the database and of what else is kept"
     )
     database: Annotated[str | None, _named("a URL")] = Field(
@@ -117,4 +126,5 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The database to open."""
-        return self.database or f"sqlite:///{self.data.absolute() / 'collab.db'}"
+        # Escaped: what follows a question mark would be no part of the path.
+        return self.database or f"sqlite:///{quote(str(self.data.absolute() / 'collab.db'))}"

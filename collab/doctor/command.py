@@ -45,13 +45,13 @@ async def _run(database: Database, names: Sequence[str], *, repair: bool, as_jso
     doctor = Doctor(database, names, Sandbox(seconds=SECONDS), TerminalProgress(sys.stderr))
     report = await doctor.look()
     surgery = None
-    if repair and not report.well:
+    if repair and report.repairable:
         _print([] if as_json_object else lines(report))
         surgery = await doctor.treat()
         _print([] if as_json_object else surgery_lines(surgery))
         report = await doctor.look()
     _print([as_json(report, surgery)] if as_json_object else lines(report))
-    if not report.well and not repair and not as_json_object:
+    if report.repairable and not repair and not as_json_object:
         _print(["collab doctor --repair rebuilds it from what can be read, and keeps what cannot"])
     return 0 if report.well else DAMAGED
 

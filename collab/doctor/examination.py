@@ -1,8 +1,8 @@
 """What is wrong with one document, and how it is repaired: from its rows and its history alone.
 
-Pure, and run in a process that may die of it, since nothing here can be trusted. What only waits for a
-predecessor is well: whoever has that will send it. Not for: reading and writing (`store.census`,
-`store.repair`). The rules are D of docs/spec.md.
+Pure, and run in a process that may die of it, since nothing here can be trusted. The log holds what was let in
+(decision 0012), so a row that waits for a predecessor tells of one that is lost. Not for: reading and
+writing (`store.census`, `store.repair`). The rules are D of docs/spec.md.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final, TypeGuard
 
 from collab.content.json import render
-from collab.core.inspection import read
-from collab.core.partition import split
+from collab.core.causality import Id
+from collab.core.inspection import Run, read
+from collab.core.partition import cut, split
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica
 from collab.core.survey import is_of, survey, vouches_for
-from collab.core.wire import EMPTY_UPDATE
+from collab.core.wire import EMPTY_UPDATE, StateVector
 from collab.errors import CollabError
 from collab.store.base import LogRow, RowKind
 from collab.store.census import (
@@ -40,18 +41,29 @@ _YEARS: Final = (-62_135_596_800.0, 253_402_300_800.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row that builds on what is not here. Good, and of no use without that."""
+
+    id: int
+    author: str
+    size: int
+    """In bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """What was found in one document."""
 
     damaged: tuple[Damage, ...]
-    waiting_rows: int
-    waiting_bytes: int
-    empty: bool
+    waiting: tuple[Waiting, ...] = ()
+    missing: tuple[Run, ...] = ()
+    """What they wait for, by client id and clocks; what is in one of them is not missing."""
+    empty: bool = False
     """Whether nothing of it is there to see, though it has rows."""
 
     @property
     def well(self) -> bool:
-        return not self.damaged
+        return not (self.damaged or self.waiting)
 
 
 def examine(record: Record) -> Examination:
@@ -66,9 +78,7 @@ def prescribe(document: int, record: Record) -> tuple[Repair, Examination] | Non
         UnprovenError: the document that would come of it does not say what was recovered.
     """
     patient = _Patient.of(record)
-    if patient.examination().well:
-        return None
-    return patient.repair(document)
+    return patient.repair(document) if patient.damaged else None
 
 
 @dataclass(slots=True)
@@ -104,12 +114,8 @@ class _Patient:
         return patient
 
     def examination(self) -> Examination:
-        return Examination(
-            tuple(self.damaged),
-            len(self.waiting),
-            sum(len(row.data) for row in self.waiting),
-            bool(self.record.rows) and not self.replica.state,
-        )
+        empty = bool(self.record.rows) and not self.replica.state
+        return _examination(tuple(self.damaged), self.waiting, self.replica, empty=empty)
 
     def repair(self, document: int) -> tuple[Repair, Examination] | None:
         lost = [damage for damage in self.damaged if damage.id is not None and damage.size is not None]
@@ -133,7 +139,7 @@ class _Patient:
             raise UnprovenError("what was recovered does not go together with what is there")
         keyframe = pack(rows) if any(damage.place == HISTORY for damage in aside) else None
         waiting = [row for row in rows if _is_unknown(row, after)]
-        outcome = Examination((), len(waiting), sum(len(row.data) for row in waiting), not after.state)
+        outcome = _examination((), waiting, after, empty=not after.state)
         repair = Repair(document, self._seen(), aside, tuple(added), surveys, keyframe, mended, self.renewal)
         return repair, outcome
 
@@ -240,6 +246,27 @@ class _Patient:
             return not _says_the_same(self.replica.full_state(), before.full_state())
         # More may be in the snapshot while history was switched off for a time, but not if it was made of a keyframe.
         return recorded and bool(last.keyframe)
+
+
+def _examination(
+    damaged: tuple[Damage, ...], waiting: Sequence[LogRow], replica: Replica, *, empty: bool
+) -> Examination:
+    held = [run for row in waiting for run in read(row.data).runs]
+    lacking = {id for part in cut([row.data for row in waiting], replica.state) for id in part.missing}
+    missing = sorted(_gap(id, held, replica.state) for id in lacking if not any(_holds(run, id) for run in held))
+    rows = tuple(Waiting(row.id, row.author, len(row.data)) for row in waiting)
+    return Examination(damaged, rows, tuple(missing), empty)
+
+
+def _holds(run: Run, id: Id) -> bool:
+    return run[0] == id[0] and run[1] <= id[1] < run[2]
+
+
+def _gap(id: Id, held: Sequence[Run], known: StateVector) -> Run:
+    """Return what is missing up to an id, from what is known or held on."""
+    client, clock = id
+    ends = [end for other, _, end in held if other == client and end <= clock]
+    return client, max([known.get(client, 0), *ends]), clock + 1
 
 
 def _kind_of(found: FoundRow) -> RowKind | None:

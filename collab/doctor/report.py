@@ -25,10 +25,6 @@ class Case:
     bytes: int
     examination: Examination
 
-    @property
-    def well(self) -> bool:
-        return self.examination.well
-
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
@@ -61,20 +57,25 @@ class Report:
     bytes: int = 0
     damaged: list[Case] = field(default_factory=list)
     waiting: list[Case] = field(default_factory=list)
-    """Documents of which something waits for a predecessor; no damage."""
+    """Documents of which rows wait for an edit that is lost."""
 
     @property
     def well(self) -> bool:
-        return not self.problems and not self.damaged
+        return not self.repairable and not self.waiting
+
+    @property
+    def repairable(self) -> bool:
+        """Whether something is wrong that a repair may mend."""
+        return bool(self.problems or self.damaged)
 
     def add(self, case: Case) -> None:
         """Take note of one more document."""
         self.documents += 1
         self.rows += case.rows
         self.bytes += case.bytes
-        if not case.well:
+        if case.examination.damaged:
             self.damaged.append(case)
-        if case.examination.waiting_rows:
+        if case.examination.waiting:
             self.waiting.append(case)
 
 
@@ -100,12 +101,25 @@ def lines(report: Report) -> Iterator[str]:
     for case in report.damaged:
         yield f"{case.document}: damaged"
         yield from _some([f"  {describe(damage)}" for damage in case.examination.damaged])
-    yield from _some([f"{case.document}: {waits(case.examination)}" for case in report.waiting])
+    for case in report.waiting[:SHOWN]:
+        yield from waits(case.document, case.examination)
+    yield from _more(len(report.waiting))
     yield (
         f"{count(report.documents, 'document')}, {count(report.rows, 'row')}, {count(report.bytes, 'byte')}: "
-        + ("no damage" if report.well else f"{count(len(report.damaged), 'document')} damaged")
-        + (", and the database itself" if report.problems else "")
+        + _verdict(report)
     )
+
+
+def _verdict(report: Report) -> str:
+    if report.well:
+        return "no damage"
+    lacking = len(report.waiting)
+    found = [
+        f"{count(len(report.damaged), 'document')} damaged" if report.repairable else "",
+        f"{count(lacking, 'document')} {'lacks' if lacking == 1 else 'lack'} an edit" if lacking else "",
+        "and the database itself" if report.problems else "",
+    ]
+    return ", ".join(filter(None, found))
 
 
 def surgery_lines(surgery: Surgery) -> Iterator[str]:
@@ -131,8 +145,8 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
             yield f"  {treatment.renewed}: it has another one now"
         if treatment.outcome.empty:
             yield "  nothing of it could be read: it is empty until somebody connects who still has it"
-        if treatment.outcome.waiting_rows:
-            yield f"  {waits(treatment.outcome)}"
+        if treatment.outcome.waiting:
+            yield from waits("  now", treatment.outcome)
     for name, reason in surgery.untreated.items():
         yield f"{name}: not repaired: {reason}"
 
@@ -148,10 +162,17 @@ def describe(damage: Damage) -> str:
     return f"{', '.join(filter(None, parts))}: {damage.reason}"
 
 
-def waits(examination: Examination) -> str:
-    """Return how much waits."""
-    rows, size = count(examination.waiting_rows, "row"), count(examination.waiting_bytes, "byte")
-    return f"waiting for an edit that has not come: {rows}, {size}; they show when somebody connects who has it"
+def waits(document: str, examination: Examination) -> Iterator[str]:
+    """Yield which rows of a document wait, for what, and what helps."""
+    ids = [str(row.id) for row in examination.waiting]
+    rest = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    size = count(sum(row.size for row in examination.waiting), "byte")
+    yield f"{document}: an edit is lost that other rows build on: {', '.join(ids[:SHOWN])}{rest} ({size})"
+    for client, start, end in examination.missing[:SHOWN]:
+        clocks = f"clock {start}" if end - start == 1 else f"clocks {start} to {end - 1}"
+        yield f"  what is missing: client {client}, {clocks}"
+    yield from _more(len(examination.missing))
+    yield "  no repair can mend that: these rows stay, and show as soon as somebody connects who still has the edit"
 
 
 def count(number: int, what: str) -> str:
@@ -186,10 +207,22 @@ def as_json(report: Report, surgery: Surgery | None) -> str:
 
 
 def _case(case: Case) -> dict[str, object]:
-    return {"document": case.document, "rows": case.rows, "bytes": case.bytes, **asdict(case.examination)}
+    waiting = case.examination.waiting
+    return {
+        "document": case.document,
+        "rows": case.rows,
+        "bytes": case.bytes,
+        "waiting_rows": len(waiting),
+        "waiting_bytes": sum(row.size for row in waiting),
+        **asdict(case.examination),
+    }
 
 
 def _some(all_lines: list[str]) -> Iterator[str]:
     yield from all_lines[:SHOWN]
-    if len(all_lines) > SHOWN:
-        yield f"  and {len(all_lines) - SHOWN} more: --json has them all"
+    yield from _more(len(all_lines))
+
+
+def _more(there_are: int) -> Iterator[str]:
+    if there_are > SHOWN:
+        yield f"  and {there_are - SHOWN} more: --json has them all"

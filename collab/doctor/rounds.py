@@ -89,7 +89,7 @@ class Doctor:
         except CollabError as error:
             # Not known which row it was: it took the process with it, or all its time.
             damage = Damage(LOG, None, f"it cannot be replayed: {error}")
-            examination = Examination((*record.unreadable, damage), 0, 0, empty=False)
+            examination = Examination((*record.unreadable, damage))
         return Case(listed.name, len(record.rows), _size(record), examination)
 
     async def _treat(self, treating: Treating, listed: Listed, surgery: Surgery) -> None:

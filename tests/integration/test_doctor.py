@@ -116,15 +116,21 @@ class TestLooking:
         assert {"bomb", "plans"} == found(report).keys()
         assert "cannot be replayed" in found(report)["bomb"][0][2]
 
-    async def test_what_waits_is_no_damage(self, patient: Patient) -> None:
-        """D4: it is counted."""
-        await fill(patient, {"notes": [*HELLO[:2], *HELLO[3:]]})
+    async def test_a_row_that_was_let_in_and_waits_tells_of_one_that_is_lost(self, patient: Patient) -> None:
+        """D4, R26: one acknowledged row was gone, and the doctor said that all is well."""
+        await fill(patient, {"notes": HELLO, "plans": HELLO})
+        ids = await row_ids(patient, "notes")
+        await patient.change("DELETE FROM log WHERE id = ?", ids[2])
 
         report = await look(patient)
 
-        assert report.well
+        assert not report.well
+        assert [] == report.damaged
         (case,) = report.waiting
-        assert (2, len(HELLO[3]) * 2) == (case.examination.waiting_rows, case.examination.waiting_bytes)
+        assert ("notes", ((7, 2, 3),)) == (case.document, case.examination.missing)
+        assert [(id, "ann", len(HELLO[3])) for id in ids[3:]] == [
+            (row.id, row.author, row.size) for row in case.examination.waiting
+        ]
 
     async def test_a_snapshot_that_lacks_something_is_found(self, patient: Patient) -> None:
         """D3: the history still has the rows that it replaced."""
@@ -296,7 +302,7 @@ class TestRepairing:
                 surgery = await treat(patient)
 
                 (treatment,) = surgery.treatments
-                assert 2 == treatment.outcome.waiting_rows
+                assert 2 == len(treatment.outcome.waiting)
                 server.start()
                 async with WebsocketPeer.connected(server.ws_url, "notes", 8) as bob:
                     assert "he" == bob.text
@@ -306,7 +312,21 @@ class TestRepairing:
                         await bob.wait_for_text("hello")
                 server.stop()
         assert "hello" == await text_of(patient, "notes", "text")
-        assert not (await look(patient)).waiting
+        assert (await look(patient)).well
+
+    async def test_what_waits_is_left_where_it_is(self, patient: Patient) -> None:
+        """D4: also if something else of the document is repaired; the lost edit is still lost."""
+        await fill(patient, {"notes": [*HELLO[:2], *HELLO[3:], typed(9, 0, "else")]})
+        before = await rows_of(patient, "notes")
+        assert [] == (await doctor(patient).treat()).treatments
+        assert before == await rows_of(patient, "notes")
+        await patient.change(TRUNCATED, before[-1][0])
+
+        (treatment,) = (await doctor(patient).treat()).treatments
+
+        assert before[:-1] == await rows_of(patient, "notes")
+        assert [row[0] for row in before[2:-1]] == [row.id for row in treatment.outcome.waiting]
+        assert not (await look(patient)).well
 
     async def test_nothing_that_waits_is_recovered_twice(self, patient: Patient) -> None:
         """D7: repairing again changes nothing."""
@@ -366,3 +386,24 @@ class TestCommand:
         assert json.loads(last.stdout)["ok"]
         assert 1 == json.loads(last.stdout)["documents"]
         assert not any("sesame" in each.stdout + each.stderr for each in done)
+
+    async def test_what_is_lost_for_good_is_told_in_words(self, patient: Patient, tmp_path: Path) -> None:
+        """D1, D4: which rows, what they lack, and who can help; a repair has nothing to do, and says the same."""
+        await fill(patient, {"notes": [*HELLO[:2], *HELLO[3:]]})
+        third, fourth = (await row_ids(patient, "notes"))[2:]
+        database = ("--database", patient.url)
+
+        looked = await collab(*database, folder=tmp_path)
+        repaired = await collab(*database, "--repair", folder=tmp_path)
+        as_json = await collab(*database, "--repair", "--json", folder=tmp_path)
+
+        assert [1, 1, 1] == [each.returncode for each in (looked, repaired, as_json)]
+        assert f"notes: an edit is lost that other rows build on: {third}, {fourth} (20 bytes)" in looked.stdout
+        assert "what is missing: client 7, clock 2\n" in looked.stdout
+        assert "1 document, 4 rows, 41 bytes: 1 document lacks an edit" in looked.stdout
+        assert "collab doctor --repair" not in looked.stdout
+        assert looked.stdout == repaired.stdout
+        (case,) = json.loads(as_json.stdout)["waiting"]
+        assert [third, fourth] == [row["id"] for row in case["waiting"]]
+        assert ([[7, 2, 3]], 2) == (case["missing"], case["waiting_rows"])
+        assert not json.loads(as_json.stdout)["ok"]

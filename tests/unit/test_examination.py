@@ -134,10 +134,24 @@ def test_a_gap_in_the_history_leaves_what_waits_in_rows_of_their_own() -> None:
     assert prescribed is not None
     repair, outcome = prescribed
     assert [first, last] == [data for data, _ in repair.added]
-    assert 1 == outcome.waiting_rows
+    assert 1 == len(outcome.waiting)
     again = record_of(updates([first, last]), segments)
-    assert examine(again).well
+    assert not examine(again).damaged
     assert prescribe(1, again) is None
+
+
+def test_of_rows_that_wait_for_each_other_only_what_nobody_has_is_missing() -> None:
+    """D4: two edits are lost; what waits for those that wait is not said to lack a third."""
+    first, _, *last = typing(7, "abcd")
+    rows = updates([first, *last, typed(8, 0, "x", (7, 3)), typed(9, 4, "y", (8, 0))])
+
+    examination = examine(record_of(rows))
+
+    assert ((7, 1, 2), (9, 0, 4)) == examination.missing
+    assert [2, 3, 4, 5] == [row.id for row in examination.waiting]
+    assert () == examination.damaged
+    assert not examination.well
+    assert prescribe(1, record_of(rows)) is None
 
 
 @pytest.mark.parametrize("at", [None, 0, 1, 4, 6, 8, -1])

@@ -55,6 +55,14 @@ def _utf8(value: object) -> object:
     return value
 
 
+# Something that never happens is hard to notice: a journal that is written every thousand years saves nothing.
+_Journal = Annotated[float, Field(le=10, allow_inf_nan=False)]
+_Hour = Annotated[float, Field(le=3_600, allow_inf_nan=False)]
+_Day = Annotated[float, Field(le=86_400, allow_inf_nan=False)]
+_Century = Annotated[float, Field(le=36_525, allow_inf_nan=False)]
+"""In days; the others in seconds."""
+
+
 class Settings(BaseSettings):
     """How one server runs. Arguments win over the environment, the environment over the defaults."""
 
@@ -91,27 +99,27 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
-    sign_in_seconds: float = Field(
+    sign_in_seconds: _Hour = Field(
         10.0, gt=0, description="how long a socket of Hocuspocus' protocol may take to sign in for its first document"
     )
     sign_in_bytes: int = Field(64 << 10, gt=0, description="what such a socket may send ahead of that")
     sign_in_messages: int = Field(100, gt=0, description="the same in messages")
     sign_in_total_bytes: int = Field(64 << 20, gt=0, description="what all such sockets together may have sent ahead")
-    socket_idle_seconds: float = Field(60.0, gt=0, description="how long such a socket may stay without a document")
+    socket_idle_seconds: _Day = Field(60.0, gt=0, description="how long such a socket may stay without a document")
     socket_documents: int = Field(1_000, gt=0, description="documents that one such socket may have")
-    linger_seconds: float = Field(30.0, ge=0, description="how long a room stays open after its last connection")
-    lag_limit_seconds: float = Field(120.0, gt=0, description="how long a peer may not read before it is closed")
-    journal_interval_seconds: float = Field(0.01, ge=0, description="pause between two commits of a busy log")
+    linger_seconds: _Day = Field(30.0, ge=0, description="how long a room stays open after its last connection")
+    lag_limit_seconds: _Day = Field(120.0, gt=0, description="how long a peer may not read before it is closed")
+    journal_interval_seconds: _Journal = Field(0.01, ge=0, description="pause between two commits of a busy log")
     journal_max_bytes: int = Field(64 << 20, gt=0, description="what may wait for the database")
-    drain_seconds: float = Field(10.0, ge=0, description="time to finish requests and flush the log when stopping")
+    drain_seconds: _Hour = Field(10.0, ge=0, description="time to finish requests and flush the log when stopping")
     waiting_updates: int = Field(256, gt=0, description="updates of one document that may wait for a predecessor")
     waiting_bytes: int = Field(1 << 20, gt=0, description="bytes of one document that may wait for a predecessor")
     compact_rows: int = Field(500, gt=1, description="rows of one document from which on they are merged")
-    compact_interval_seconds: float = Field(
+    compact_interval_seconds: _Day = Field(
         30.0, ge=0, description="shortest time between two compactions of one document"
     )
     history: bool = Field(True, description="whether what compaction replaces is kept for time travel")
-    history_days: float | None = Field(None, gt=0, description="how long it is kept; default: for ever")
+    history_days: _Century | None = Field(None, gt=0, description="how long it is kept; default: for ever")
 
     @property
     def other_origins(self) -> list[str]:

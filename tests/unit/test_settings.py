@@ -37,3 +37,23 @@ def test_a_data_folder_whose_name_is_no_text_is_refused() -> None:
     """O1: a URL has no word for it."""
     with pytest.raises(ConfigurationError, match="--data: it should be a folder whose name is UTF-8"):
         configured(data="bad\udcff")
+
+
+SECONDS = [name for name in Settings.model_fields if name.endswith("_seconds")]
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e9", "-inf"])
+@pytest.mark.parametrize("name", [*SECONDS, "history_days"])
+def test_a_time_has_an_end(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O1: with a journal that wrote every thousand years nothing was ever saved, and nobody was told."""
+    monkeypatch.setenv(f"COLLAB_{name.upper()}", value)
+
+    with pytest.raises(ConfigurationError, match=rf"COLLAB_{name.upper()}: it should be .*, not '{value}'"):
+        configured()
+
+
+def test_a_journal_is_written_every_ten_seconds_at_least() -> None:
+    """O1: what it waits for is not on disk."""
+    assert 10.0 == configured(journal_interval_seconds=10.0).journal_interval_seconds
+    with pytest.raises(ConfigurationError, match=r"it should be less than or equal to 10, not 10\.1"):
+        configured(journal_interval_seconds=10.1)

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from collab import faults
 from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
-from collab.store import migrate, schema, statements
+from collab.store import leftovers, migrate, schema, statements
 from collab.store.worker import Worker
 
 T = TypeVar("T")
@@ -186,6 +186,8 @@ def _open(path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
 def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
     make_folder(path.parent)
     opened.enter_context(locked(path, alone=processes == 1))
+    if processes == 1:
+        leftovers.settle(path)
     raw = _connect(path, lock_timeout_seconds)
     # An error's text may reach a log: not with what people wrote.
     writing = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
@@ -263,11 +265,7 @@ def make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
-        handle = os.open(each.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        leftovers.sync_folder(each.parent)
 
 
 def explain(error: BaseException | None, path: Path) -> CollabError | None:

@@ -150,5 +150,8 @@ def slow_disk(random: Random) -> Traced:
 
 
 def failed_sync(random: Random) -> Traced:
-    """A sync fails, and the kernel has forgotten what it should have written."""
+    """A sync fails. The kernel still has what it should have written, and writes it later.
+
+    What comes of it if the kernel takes it for written, and a power cut follows, is `test_power_cuts`' part.
+    """
     return Traced("the disk did not keep", tracing.fail_sync, random)

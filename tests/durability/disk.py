@@ -2,7 +2,8 @@
 
 It takes the calls that a program made, and gives what may be found after a power cut at that moment.
 It is as bad as POSIX allows: what was written and not synced may be there in pieces of 512 bytes, in any
-order; a file whose folder was not synced may be missing, and one that was deleted may be back.
+order; a file whose folder was not synced may be missing, and one that was deleted may be back. What a sync
+failed to keep will never be there unless it is written again, though whoever reads the file finds it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from tests.durability.recording import Create, Event, Sync, Truncate, Unlink, Write
+from tests.durability.recording import Create, Event, FailedSync, Sync, Truncate, Unlink, Write
 
 SECTOR_BYTES: Final = 512
 """What no disk tears."""
@@ -57,6 +58,8 @@ class Disk:
                 self._renaming.clear()
             case Sync(file):
                 self._files[file].sync()
+            case FailedSync(file):
+                self._files[file].since.clear()
 
     def after_power_cut(self, random: Random) -> dict[str, bytes]:
         """Return what may be in the folder now."""

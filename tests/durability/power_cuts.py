@@ -81,11 +81,13 @@ async def record(
     updates: int,
     typists: int = 8,
     patiently: bool = False,
+    failing: bool = False,
     module: str = "tests.durability.hurried",
 ) -> Record:
     """Record two servers, one after the other: one that dies in a commit, one that ends when it is asked to.
 
-    The second ends when it has acknowledged so many updates. `folder` is there, and is not shared with
+    The first one's syncs fail, if `failing` is told, and it ends of that. The second ends when it has
+    acknowledged so many updates. `folder` is there, and is not shared with
     another record.
     """
     server = Server(folder / "data", compact_rows=60, compact_interval_seconds=0.2)
@@ -94,12 +96,14 @@ async def record(
     logs = folder / "first", folder / "second"
     try:
         # What is written and not yet synced then, the next server finds in the kernel's cache.
-        server.wrapper = tracing.record(logs[0], kill_at_sync=Random(seed).randint(40, 80))
-        # One that syncs too little to die of it is killed anyway.
+        last = Random(seed).randint(40, 80)
+        server.wrapper = tracing.record(logs[0], **{"fail_from_sync" if failing else "kill_at_sync": last})
+        # One that syncs too little to die of it is killed anyway, if its death is all that is wanted.
+        most = float("inf") if failing else 4 * updates
         await _live(
             server,
             people,
-            lambda: server.wait(0) is not None or _acknowledged(people) >= 4 * updates,
+            lambda: server.wait(0) is not None or _acknowledged(people) >= most,
             patiently=patiently,
         )
         await _end(server, signal.SIGKILL, logs[0])

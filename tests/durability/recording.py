@@ -48,6 +48,13 @@ class Sync:
 
 
 @dataclass(frozen=True)
+class FailedSync:
+    """What was written to a file and is not on disk is taken for written: no later sync is for it."""
+
+    file: str
+
+
+@dataclass(frozen=True)
 class Receipt:
     """A client is told that so many of its updates are saved."""
 
@@ -55,7 +62,7 @@ class Receipt:
     count: int
 
 
-Event = Write | Truncate | Create | Unlink | Sync | Receipt
+Event = Write | Truncate | Create | Unlink | Sync | FailedSync | Receipt
 
 _TOKEN: Final = re.compile(
     re.escape(bytes((SYNC_STATUS, TOKEN.size)) + TOKEN_MARK) + b".{%d}" % (TOKEN.size - len(TOKEN_MARK)), re.DOTALL
@@ -103,18 +110,21 @@ def _receipts(text: str) -> Iterator[Receipt]:
 
 
 def _done(text: str, database: Path) -> Iterator[Event]:
-    """Yield what a call did that has ended; nothing, if it failed or is about other files."""
+    """Yield what a call did that has ended; nothing, if it failed and was no sync, or is about other files."""
     matched = _CALL.match(text)
-    if matched is None or int(matched[3]) < 0:
+    if matched is None:
         return
     call, arguments, result = matched[1], matched[2], int(matched[3])
+    syncs = call in ("fsync", "fdatasync")
+    if result < 0 and not syncs:
+        return
     if call in ("openat", "unlink", "rename"):
         path = Path(_strings(arguments)[0].decode())
     elif handle := _HANDLE.match(arguments):
         path = Path(_decoded(handle[1]).decode(errors="replace"))
     else:
         return
-    if call in ("fsync", "fdatasync") and path == database.parent:
+    if syncs and result == 0 and path == database.parent:
         yield Sync("")
     if path.parent != database.parent or path.name not in _names(database):
         return
@@ -125,8 +135,8 @@ def _done(text: str, database: Path) -> Iterator[Event]:
         yield Write(path.name, int(arguments.rsplit(",", 1)[1]), data)
     elif call == "ftruncate":
         yield Truncate(path.name, int(arguments.rsplit(",", 1)[1]))
-    elif call in ("fsync", "fdatasync"):
-        yield Sync(path.name)
+    elif syncs:
+        yield FailedSync(path.name) if result < 0 else Sync(path.name)
     elif call == "unlink":
         yield Unlink(path.name)
     elif call == "openat" and "O_CREAT" in arguments:

@@ -11,8 +11,8 @@ import pytest
 from tests.durability import power_cuts
 from tests.durability.disk import Disk
 from tests.durability.ledger import Findings
-from tests.durability.power_cuts import Figures
-from tests.durability.recording import Create, Receipt, Sync, Unlink, Write
+from tests.durability.power_cuts import Figures, Record
+from tests.durability.recording import Create, FailedSync, Receipt, Sync, Unlink, Write
 
 UPDATES = 200
 
@@ -49,6 +49,35 @@ async def test_what_a_dead_server_did_not_sync_is_synced_before_the_next_one_ack
     assert Findings() == figures.findings
 
 
+async def test_what_a_failed_sync_left_in_the_cache_is_on_disk_before_the_next_server_acknowledges_it(
+    tmp_path: Path, seed: int
+) -> None:
+    """G2, S14: nor is anything lost that it wrote behind that."""
+    record = await power_cuts.record(tmp_path, seed, updates=UPDATES // 4, failing=True, module="collab")
+
+    figures = await power_cuts.cut(record, seed, later_receipts(record, 40, seed))
+
+    assert [] == figures.unsound
+    assert Findings() == figures.findings
+
+
+async def test_the_check_finds_a_server_that_believes_what_a_failed_sync_left_in_the_cache(
+    tmp_path: Path, seed: int
+) -> None:
+    """G2: a check that can't fail proves nothing (hazards S5)."""
+    record = await power_cuts.record(
+        tmp_path, seed, updates=UPDATES // 4, failing=True, module="tests.durability.credulous"
+    )
+
+    assert (await power_cuts.cut(record, seed, later_receipts(record, 20, seed))).findings.lost
+
+
+def later_receipts(record: Record, count: int, seed: int) -> list[int]:
+    """Return moments at which the second server has told somebody that something is saved."""
+    told = [at for at, event in enumerate(record.events) if at > record.restart and isinstance(event, Receipt)]
+    return Random(seed).choices(told, k=count)
+
+
 async def test_the_check_finds_what_is_lost_without_syncs(tmp_path: Path, seed: int) -> None:
     """G2: a check that can't fail proves nothing (hazards S2)."""
     record = await power_cuts.record(tmp_path, seed, updates=UPDATES // 4, module="tests.durability.unsynced")
@@ -56,7 +85,7 @@ async def test_the_check_finds_what_is_lost_without_syncs(tmp_path: Path, seed: 
     assert (await power_cuts.cut(record, seed, power_cuts.moments(record, 40, seed))).findings.lost
 
 
-def found(*events: Write | Create | Sync | Unlink) -> set[tuple[tuple[str, bytes], ...]]:
+def found(*events: Write | Create | Sync | FailedSync | Unlink) -> set[tuple[tuple[str, bytes], ...]]:
     """Return every folder that may be found after these events."""
     disk = Disk()
     for event in events:
@@ -83,3 +112,12 @@ def test_the_disk_may_forget_names_that_were_not_synced() -> None:
     """G2: a new file may be missing, and one that is gone may be back."""
     assert {(), (("f", b""),)} == found(Create("f"), Sync("f"))
     assert {(), (("f", b""),)} == found(Create("f"), Sync(""), Unlink("f"))
+
+
+def test_the_disk_never_keeps_what_a_sync_failed_to_keep_unless_it_is_written_again() -> None:
+    """G2, S5 of the hazards: a later sync succeeds, and is for what came later."""
+    before = Create("f"), Write("f", 0, b"ab"), Sync("f"), Sync(""), Write("f", 1, b"c"), FailedSync("f")
+
+    assert {(("f", b"ab"),)} == found(*before, Sync("f"))
+    assert {(("f", b"ab\0d"),)} == found(*before, Write("f", 3, b"d"), Sync("f"))
+    assert {(("f", b"ac"),)} == found(*before, Write("f", 1, b"c"), Sync("f"))

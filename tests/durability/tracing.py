@@ -27,15 +27,18 @@ def kill_at_write(path: Path, number: int) -> Sequence[str]:
                    "-e", f"inject=pwrite64:signal=KILL:when={number}")  # fmt: skip
 
 
-def record(log: Path, *, kill_at_sync: int | None = None) -> Sequence[str]:
+def record(log: Path, *, kill_at_sync: int | None = None, fail_from_sync: int | None = None) -> Sequence[str]:
     """Return a command that records all that what it runs does to files, and sends.
 
-    It kills what it runs when one of its threads is about to do its `kill_at_sync`-th sync.
+    It kills what it runs when one of its threads is about to do its `kill_at_sync`-th sync, or has all syncs of
+    a thread fail from that one on.
     """
     calls = "openat,pwrite64,write,writev,sendto,sendmsg,fdatasync,fsync,ftruncate,unlink,rename"
     options = ["-o", str(log), "-y", "-xx", "-s", "1000000", "-e", f"trace={calls}"]
     if kill_at_sync is not None:
         return _strace(*options, "-e", f"inject=fdatasync:signal=KILL:when={kill_at_sync}")
+    if fail_from_sync is not None:
+        return _strace(*options, "-e", f"inject=fdatasync:error=EIO:when={fail_from_sync}+")
     # With a filter in the kernel all other calls run at full speed; with it, nothing is injected.
     return _strace("--seccomp-bpf", *options)
 

@@ -12,7 +12,8 @@ import os
 import signal
 import socket
 import sys
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NoReturn
 
 import structlog
 import uvicorn
@@ -22,7 +23,7 @@ from collab.app import create_app
 from collab.auth.secret import Secret
 from collab.auth.tokens import Tokens
 from collab.core.connection import Access
-from collab.errors import ConfigurationError
+from collab.errors import ConfigurationError, DiskFailedError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol
 from collab.transport.requests import BoundedHttpProtocol, says_more_than_a_flaw
@@ -35,6 +36,9 @@ what lived for a while, practically never came."""
 
 OWNER_SECONDS: Final = 7 * 86_400
 """How long the link holds that a server prints when it starts."""
+
+DISK_FAILED: Final = 6
+"""How a process ends whose disk has failed; 1 to 5 are starts that fail (`errors`)."""
 
 SWITCH_SECONDS: Final = 0.000_05
 """How long a thread waits for the interpreter before it asks the one that has it. The log's thread gives it
@@ -80,16 +84,38 @@ def run(settings: Settings) -> None:
         signal.signal(number, stop)
 
     async def main() -> None:
-        async with app.router.lifespan_context(app):
-            announce(settings, listening)
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
-            sys.setswitchinterval(SWITCH_SECONDS)
-            await server.serve(sockets=[listening])
+        try:
+            async with app.router.lifespan_context(app):
+                announce(settings, listening)
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(*GC_THRESHOLDS)
+                sys.setswitchinterval(SWITCH_SECONDS)
+                await server.serve(sockets=[listening])
+        except BaseExceptionGroup as errors:
+            for failed in _those_of_the_disk(errors):
+                _end_at_once(failed)
+            raise
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(main())
+
+
+def _those_of_the_disk(errors: BaseExceptionGroup[BaseException]) -> Iterator[DiskFailedError]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _those_of_the_disk(error)
+        elif isinstance(error, DiskFailedError):
+            yield error
+
+
+def _end_at_once(failed: DiskFailedError) -> NoReturn:
+    """Say why, and end as a killed process does, so that nothing more is written (S19).
+
+    Python would close the database on its way out, and SQLite would do a checkpoint then.
+    """
+    print(f"collab: {failed}", file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(DISK_FAILED)
 
 
 def _arm_faults() -> None:

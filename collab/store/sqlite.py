@@ -41,6 +41,9 @@ _SEVERAL_WRITERS_IN_WAL = (3, 51, 3)
 # Of four parameters each: SQLite takes 32,766 in a statement.
 _ROWS_AT_ONCE = 1024
 
+# Kept, or Python would close them.
+_never_closed: list[_Files] = []
+
 _log = structlog.get_logger(__name__)
 
 
@@ -89,7 +92,11 @@ class SqliteDatabase:
             return
         self._closed = True
         await self._reading.stop()
-        await self._writing.do(self._files.close)
+        if self._failed is None:
+            await self._writing.do(self._files.close)
+        else:
+            # SQLite would do a checkpoint, and take the log away: that is for a process that knows what is in it.
+            _never_closed.append(self._files)
         await self._writing.stop()
 
     def _do(self, thread: Worker, work: Callable[[], T]) -> Awaitable[T]:

@@ -14,6 +14,8 @@ import httpx
 import psutil
 
 from collab.core.wire import var_bytes
+from collab.server import DISK_FAILED
+from collab.store.leftovers import wal_of
 from tests.durability.ailments import Ailment
 from tests.durability.evidence import contents_of, joined_late, stored
 from tests.durability.ledger import Findings, compare
@@ -110,7 +112,11 @@ class Outage:
         async with self._cared_for():
             await self._begin()
             code = await asyncio.to_thread(self.server.wait, DEADLINE_SECONDS)
-            assert code not in (None, 0), f"the server ended with {code}\n{self.server.log}"
+            assert code == DISK_FAILED, f"the server ended with {code}\n{self.server.log}"
+            assert self._ailment.reason in self.server.log.splitlines()[-1], self.server.log
+            assert "Traceback" not in self.server.log, self.server.log
+            # Whoever closes the database takes it away.
+            assert wal_of(self.server.database).exists()
             self._look_at_disk()
             self.server.kill()
             self.server.wrapper = ()

@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from collab import faults
 from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
 from collab.store import leftovers, migrate, schema, statements
+from collab.store.checkpoints import FAILED_SYNCS, Checkpoints
 from collab.store.worker import Worker
 
 T = TypeVar("T")
@@ -127,7 +128,9 @@ class SqliteDatabase:
     def _write(self, work: Callable[[Connection], T]) -> T:
         self._insist_on_a_sound_disk()
         with self._files.writer.begin():
-            return work(self._files.writer)
+            result = work(self._files.writer)
+        self._files.checkpoints.committed()
+        return result
 
     def _insert(self, sql: str, rows: Sequence[Row], otherwise: Callable[[Connection], None]) -> None:
         """Past SQLAlchemy, which takes as much CPU for its three statements as SQLite does."""
@@ -148,6 +151,8 @@ class SqliteDatabase:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
             raise
+        else:
+            self._files.checkpoints.committed()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._files.readers.connect() as connection:
@@ -175,6 +180,7 @@ class _Files:
     raw: sqlite3.Connection
     """The driver's connection below `writer`."""
     writer: Connection
+    checkpoints: Checkpoints
     readers: Engine
     close: Callable[[], None]
     """Close the readers, then the writer, which does the last checkpoint; then give up the lock."""
@@ -196,6 +202,7 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
     if processes == 1:
         leftovers.settle(path)
     raw = _connect(path, lock_timeout_seconds)
+    checkpoints = Checkpoints(raw, path)
     # An error's text may reach a log: not with what people wrote.
     writing = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, hide_parameters=True)
     opened.callback(writing.dispose)
@@ -222,7 +229,7 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
     )
     opened.callback(readers.dispose)
     _log.info("database opened", path=str(path), sqlite=sqlite3.sqlite_version, journal_mode=mode, processes=processes)
-    return _Files(path, raw, writer, readers, opened.close)
+    return _Files(path, raw, writer, checkpoints, readers, opened.close)
 
 
 def _connect(path: Path, lock_timeout_seconds: float, *pragmas: str) -> sqlite3.Connection:
@@ -278,7 +285,7 @@ def make_folder(folder: Path) -> None:
 def explain(error: BaseException | None, path: Path) -> CollabError | None:
     """Return what an error of SQLite means for a person, None if it means a bug or a damaged file."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code in (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC):
+    if code in FAILED_SYNCS:
         return DiskFailedError(f"the disk did not keep what was written to the database {path}: {error}")
     # The lower byte is the kind, the rest says more about it.
     match None if code is None else code & 0xFF:

@@ -115,20 +115,23 @@ class FullDisk(Ailment):
 
 
 class Traced(Ailment):
-    """A sync of the log fails or takes long, at a random moment, by itself."""
+    """A sync of the log, or of another file of the database, fails or takes long, at a random moment, by itself."""
 
-    def __init__(self, reason: str, trace: Callable[[Path, int], Sequence[str]], random: Random) -> None:
+    def __init__(
+        self, reason: str, trace: Callable[[Path, int], Sequence[str]], number: int, suffix: str = "-wal"
+    ) -> None:
         self._reason = reason
         self._trace = trace
-        self._number = random.randint(150, 250)
+        self._number = number
+        self._suffix = suffix
 
     @property
     def reason(self) -> str:
         return self._reason
 
     def prepare(self, server: Server) -> None:
-        log = server.database.with_name(f"{server.database.name}-wal")
-        server.wrapper = self._trace(log, self._number)
+        file = server.database.with_name(server.database.name + self._suffix)
+        server.wrapper = self._trace(file, self._number)
 
     def strike(self) -> None:
         """It comes when the time has come."""
@@ -146,7 +149,7 @@ class Traced(Ailment):
 def slow_disk(random: Random) -> Traced:
     """A commit takes five seconds."""
     trace = lambda log, number: tracing.delay_sync(log, number, 5)  # noqa: E731
-    return Traced("the transaction under way has not ended", trace, random)
+    return Traced("the transaction under way has not ended", trace, random.randint(150, 250))
 
 
 def failed_sync(random: Random) -> Traced:
@@ -154,4 +157,9 @@ def failed_sync(random: Random) -> Traced:
 
     What comes of it if the kernel takes it for written, and a power cut follows, is `test_power_cuts`' part.
     """
-    return Traced("the disk did not keep", tracing.fail_sync, random)
+    return Traced("the disk did not keep", tracing.fail_sync, random.randint(150, 250))
+
+
+def failed_checkpoint(random: Random) -> Traced:
+    """A sync of the database fails, while what is written to the log is kept."""
+    return Traced("the disk did not keep", tracing.fail_sync, random.randint(15, 25), suffix="")

@@ -1,27 +1,20 @@
 """`python -m tests.durability.hurried serve ...`: the server, with a checkpoint every few commits.
 
-SQLite does one when the WAL has 1,000 pages, which takes an editor minutes; whoever wants to be there
+It does one when the log has about 1,000 pages, which takes an editor minutes; whoever wants to be there
 when it happens cannot wait for that. Nothing else differs from `python -m collab`.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from collab.cli import main
+from collab.store import sqlite
+from collab.store.checkpoints import Checkpoints
 
-WAL_PAGES: Final = 16
-
-_connect = sqlite3.connect
-
-
-def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
-    connection: sqlite3.Connection = _connect(*arguments, **options)
-    connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
-    return connection
-
+COMMITS: Final = 4
 
 if __name__ == "__main__":
-    sqlite3.connect = connect  # type: ignore[assignment]
+    sqlite.Checkpoints = partial(Checkpoints, commits=COMMITS)  # type: ignore[attr-defined,assignment]
     main()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.durability import tracing
-from tests.durability.ailments import Ailment, FullDisk, Lock, failed_sync, slow_disk
+from tests.durability.ailments import Ailment, FullDisk, Lock, failed_checkpoint, failed_sync, slow_disk
 from tests.durability.ledger import Findings
 from tests.durability.outages import ENOUGH, MUST_NOT, Figures, Outage
 from tests.support.server import Server
@@ -89,6 +89,18 @@ async def test_after_a_failed_sync_the_next_process_has_all_that_was_acknowledge
     figures = Figures()
     for number in range(rounds):
         outage = Outage(tmp_path / str(number), seed + number, failed_sync(Random(seed + number)))
+        figures += await outage.end_and_start_again()
+
+    assert Findings() == figures.findings
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+async def test_so_it_is_after_a_checkpoint_whose_sync_failed(tmp_path: Path, seed: int, rounds: int) -> None:
+    """G11, S19: SQLite's own checkpoints tell nobody, and succeed when they are tried again."""
+    figures = Figures()
+    for number in range(rounds):
+        ailment = failed_checkpoint(Random(seed + number))
+        outage = Outage(tmp_path / str(number), seed + number, ailment, module="tests.durability.hurried")
         figures += await outage.end_and_start_again()
 
     assert Findings() == figures.findings

@@ -49,11 +49,12 @@ async def test_what_a_dead_server_did_not_sync_is_synced_before_the_next_one_ack
     assert Findings() == figures.findings
 
 
+@pytest.mark.parametrize("module", ["collab", "tests.durability.hurried"])
 async def test_what_a_failed_sync_left_in_the_cache_is_on_disk_before_the_next_server_acknowledges_it(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seed: int, module: str
 ) -> None:
-    """G2, S14: nor is anything lost that it wrote behind that."""
-    record = await power_cuts.record(tmp_path, seed, updates=UPDATES // 4, failing=True, module="collab")
+    """G2, S14: nor is anything lost that it wrote behind that, with checkpoints or without."""
+    record = await power_cuts.record(tmp_path, seed, updates=UPDATES // 4, failing=True, module=module)
 
     figures = await power_cuts.cut(record, seed, later_receipts(record, 40, seed))
 

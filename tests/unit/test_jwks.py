@@ -54,7 +54,7 @@ class Provider:
 
 
 def usual_claims() -> dict[str, Any]:
-    return {"sub": "ann", "aud": "collab", "exp": int(time.time()) + 60, "documents": ["*"], "role": "edit"}
+    return {"sub": "ann", "aud": "collab", "exp": int(time.time()) + 86_400, "documents": ["*"], "role": "edit"}
 
 
 def signed(key: Any, algorithm: str, key_id: str | None = None, **claims: Any) -> str:

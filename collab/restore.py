@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+import stat
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from collab.verification import Contents, Progress, verify
 
 _JOURNALS: Final = ("-wal", "-shm", "-journal")
 """What SQLite may keep beside a database. It would take them for those of whatever has the database's name."""
+
+_SQLITE_MODE: Final = 0o644
+"""Of a file that it makes (SQLITE_DEFAULT_FILE_PERMISSIONS), before the umask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def restore(backup: Path, database: Path, *, force: bool, progress: Progress) ->
                 if contents.damaged and not force:
                     raise BackupError(_damage(backup, contents))
                 _draw_lineages(part.path)
+                _give_to_the_same(part.handle, database)
                 kept = _put_aside(database)
                 part.replace(database)
                 return Restored(contents, kept)
@@ -71,6 +76,24 @@ def _draw_lineages(path: Path) -> None:
         # Nobody else has this file, and if this process dies nobody will.
         connection.execute("PRAGMA journal_mode=OFF")
         connection.execute("UPDATE documents SET lineage = lower(hex(randomblob(16)))")
+
+
+def _give_to_the_same(handle: int, database: Path) -> None:
+    """Let the same people read and write a file who may do so with the database, or with one that a server makes."""
+    if not database.exists():
+        os.fchmod(handle, _SQLITE_MODE & ~_umask())
+        return
+    there = database.stat()
+    # Only root may, and only root needs to: nobody else replaces the file of a server that runs as somebody else.
+    with suppress(PermissionError):
+        os.fchown(handle, there.st_uid, there.st_gid)
+    os.fchmod(handle, stat.S_IMODE(there.st_mode))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _put_aside(database: Path) -> Path | None:

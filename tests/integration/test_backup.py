@@ -400,6 +400,37 @@ def test_restoring_replaces_a_database_only_if_told_to(server: Server, tmp_path:
     assert 404 == httpx.get(f"{server.url}/api/documents/plans").status_code
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o660])
+def test_a_restored_database_may_be_read_by_whoever_could_before(tmp_path: Path, server: Server, mode: int) -> None:
+    """B8: it was for its owner alone, and a server that runs as somebody else could not start."""
+    begin(server, notes="hello")
+    back_up(server.database, tmp_path / "copy", force=False, progress=ignore)
+    server.stop()
+    server.database.chmod(mode)
+
+    restore(tmp_path / "copy", server.database, force=True, progress=ignore)
+
+    assert mode == stat.S_IMODE(server.database.stat().st_mode)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_a_database_that_was_not_there_is_restored_as_a_server_makes_one(
+    tmp_path: Path, server: Server, mask: int
+) -> None:
+    """B8."""
+    begin(server, notes="hello")
+    back_up(server.database, tmp_path / "copy", force=False, progress=ignore)
+    before = os.umask(mask)
+    try:
+        with closing(sqlite3.connect(tmp_path / "made")) as made:
+            made.execute("CREATE TABLE it (exists_now)")
+        restore(tmp_path / "copy", tmp_path / "new" / "collab.db", force=False, progress=ignore)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "made").stat().st_mode == (tmp_path / "new" / "collab.db").stat().st_mode
+
+
 def test_a_database_that_is_beyond_reading_is_put_aside(server: Server, tmp_path: Path) -> None:
     """B8: and nothing that lay beside it reaches the restored one."""
     begin(server, notes="hello")

@@ -87,7 +87,7 @@ class Surgery:
     adopted: list[str] = field(default_factory=list)
     """Names that documents got whose own are lost."""
     renamed: list[str] = field(default_factory=list)
-    """Names that documents got whose own were no text."""
+    """Names that documents got whose own nobody could ask for."""
     treatments: list[Treatment] = field(default_factory=list)
     untreated: dict[str, str] = field(default_factory=dict)
     """Documents that are as they were, each with the reason."""
@@ -131,7 +131,7 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
         for name in surgery.salvaged.named:
             yield f"{name}: its name was damaged, and is what it was again"
     for name in surgery.renamed:
-        yield f"a document whose name was no text is {name!r} now"
+        yield f"a document that nobody could open by its name is {name!r} now"
     for name in surgery.adopted:
         yield f"rows whose document was missing are in {name!r} now"
     for treatment in surgery.treatments:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from collab.doctor.database import Database, Treating
 from collab.doctor.examination import Examination, examine, prescribe
@@ -20,6 +20,9 @@ from collab.store import census, migrate
 from collab.store.census import LOG, Damage, Listed, Readable, Record
 from collab.store.repair import adopt, carry_out, rename
 from collab.store.schema import differences
+
+_SHOWN: Final = 60
+"""Characters of a name, which may be as long as a disk."""
 
 
 class Progress(Protocol):
@@ -61,7 +64,7 @@ class Doctor:
                 return report
             report.problems += await looking.orphans()
             report.problems += [
-                f"the name of document {each.id} is no text, so that nobody can open it: {each.name!r}"
+                f"nobody can open document {each.id}, {each.name[:_SHOWN]!r}: {each.reason}"
                 for each in await looking.read(census.misnamed)
             ]
             async for listed in self._documents(looking):
@@ -76,7 +79,7 @@ class Doctor:
         """
         async with self._database.treating(self._progress.say) as treating:
             surgery = Surgery(treating.salvaged)
-            surgery.renamed += await treating.write(rename)
+            surgery.renamed += await treating.write(partial(rename, time.time()))
             surgery.adopted += await treating.write(partial(adopt, time.time()))
             async for listed in self._documents(treating):
                 await self._treat(treating, listed, surgery)

@@ -29,6 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from collab.errors import CollabError
+from collab.names import document_id
 from collab.store.tables import documents, history, log, metadata
 
 T = TypeVar("T")
@@ -59,6 +61,15 @@ class Listed:
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misnamed:
+    """A document that nobody can open by its name."""
+
+    id: int
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +146,31 @@ def find_document(name: str, connection: Connection) -> Listed | None:
     return None if row is None else Listed(*row)
 
 
-def misnamed(connection: Connection) -> list[Listed]:
-    """Return the documents whose name is no text, as only a damaged file of SQLite has them."""
-    if connection.dialect.name != "sqlite":
-        return []
-    raw = cast(documents.c.name, LargeBinary)
-    query = select(documents.c.id, raw, func.typeof(documents.c.name)).order_by(documents.c.id)
+def misnamed(connection: Connection) -> list[Misnamed]:
+    """Return the documents under whose name nobody can ask for them; a damaged file of SQLite may have any."""
+    query = select(documents.c.id, *_text_of(documents.c.name, connection)).order_by(documents.c.id)
     try:
         found = _fetch(connection, query)
     except DBAPIError as error:
         _insist_on_damage(error)  # SQLite says so in its own words
         return []
-    return [
-        Listed(id, bytes(name).decode(errors="replace"))
-        for id, name, kind in found
-        if kind != "text" or not is_text(bytes(name))
-    ]
+    named = ((id, _text(held, kind)) for id, held, kind in found)
+    return [Misnamed(id, _shown(name), reason) for id, name in named if (reason := _why_not(name))]
+
+
+def _why_not(name: object) -> str:
+    """Return why nobody can ask for a document of this name, empty if one can."""
+    if not isinstance(name, str):
+        return "its name is no text"
+    try:
+        document_id(name)
+    except CollabError as error:
+        return str(error)
+    return ""
+
+
+def _shown(name: object) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def is_text(raw: object) -> bool:

@@ -197,12 +197,23 @@ def adopt(now: float, connection: Connection) -> Sequence[str]:
     return names
 
 
-def rename(connection: Connection) -> Sequence[str]:
-    """Give documents a name whose own is no text, so that nobody could open them; return the names."""
+def rename(now: float, connection: Connection) -> Sequence[str]:
+    """Give documents another name whose own nobody can ask for, and keep that; return the new names."""
     names = []
-    for listed in misnamed(connection):
-        names.append(_free_name(listed.id, connection))
-        connection.execute(update(documents).where(documents.c.id == listed.id).values(name=names[-1]))
+    name = documents.c.name
+    sqlite = connection.dialect.name == "sqlite"
+    for found in misnamed(connection):
+        here = documents.c.id == found.id
+        columns = {
+            "document_id": documents.c.id,
+            "place": literal(DOCUMENT),
+            "row_id": documents.c.id,
+            # Where a text is always one, a cast would read it as PostgreSQL writes bytes.
+            "data": cast(name, LargeBinary) if sqlite else func.convert_to(name, "UTF8"),
+        }
+        _keep(columns, here, found.reason, now, connection)
+        names.append(_free_name(found.id, connection))
+        connection.execute(update(documents).where(here).values(name=names[-1]))
     return names
 
 

@@ -186,6 +186,32 @@ class TestLooking:
         with pytest.raises(ConfigurationError, match="no document 'other'"):
             await look(patient, "other")
 
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("a\nb", "a document's name holds control characters"),
+            ("a\x7fb", "a document's name holds control characters"),
+            ("x" * 1_025, "document name: 1025 bytes, the limit is 1024"),
+            ("", "a document needs a name"),
+        ],
+    )
+    async def test_a_name_under_which_nobody_can_ask_is_told_and_mended(
+        self, patient: Patient, name: str, reason: str
+    ) -> None:
+        """D6, D11: the document gets another name, and the old one is kept."""
+        await fill(patient, {"notes": HELLO, "back\\slash": HELLO[:1]})
+        ((id,),) = await patient.ask("SELECT id FROM documents WHERE name = 'notes'")
+        await patient.change("UPDATE documents SET name = ? WHERE id = ?", name, id)
+
+        problems = (await look(patient)).problems
+        surgery = await treat(patient)
+
+        assert [f"nobody can open document {id}, {name[:60]!r}"] == [each.partition(": ")[0] for each in problems]
+        assert reason in problems[0]
+        assert [f"recovered document {id}"] == surgery.renamed
+        assert "hello" == await text_of(patient, f"recovered document {id}")
+        assert [(id, name.encode())] == await patient.ask("SELECT row_id, data FROM damaged WHERE place = 'documents'")
+
 
 class TestTables:
     async def test_tables_of_an_operator_are_no_damage(self, loner: Patient) -> None:

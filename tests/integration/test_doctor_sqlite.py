@@ -256,7 +256,9 @@ class TestRepairing:
         spoil_name(path, b"notes of ann", b"\xff", in_index=False)
         spoil_name(path, b"notes of ann", b"\xff", in_index=True)
 
-        assert any("the name of document 2 is no text" in problem for problem in (await look(file)).problems)
+        assert any(
+            "document 2, '\ufffdotes of ann': its name is no text" in each for each in (await look(file)).problems
+        )
         surgery = await treat(file)
 
         assert ["recovered document 2"] == surgery.renamed

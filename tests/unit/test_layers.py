@@ -23,7 +23,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "names": {"core", "errors"},
     "core": {"errors"},
     "auth": {"core", "errors"},
-    "store": {"core", "errors", "faults", "measures", "sandbox"},
+    "store": {"core", "errors", "faults", "measures", "names", "sandbox"},
     "relay": {"core", "errors"},
     "content": {"core", "errors"},
     "trial": {"core", "errors", "sandbox"},

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Event
 from typing import NoReturn, Self, TypeVar
 
 import structlog
@@ -28,6 +29,7 @@ from collab import faults
 from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
 from collab.store import leftovers, migrate, schema, statements
 from collab.store.checkpoints import FAILED_SYNCS, Checkpoints
+from collab.store.presence import Presence
 from collab.store.worker import Worker
 
 T = TypeVar("T")
@@ -41,9 +43,6 @@ _SEVERAL_WRITERS_IN_WAL = (3, 51, 3)
 
 # Of four parameters each: SQLite takes 32,766 in a statement.
 _ROWS_AT_ONCE = 1024
-
-# Kept, or Python would close them.
-_never_closed: list[_Files] = []
 
 _log = structlog.get_logger(__name__)
 
@@ -93,12 +92,14 @@ class SqliteDatabase:
             return
         self._closed = True
         await self._reading.stop()
-        if self._failed is None:
-            await self._writing.do(self._files.close)
+        try:
+            self._insist_on_a_place_to_write()
+        except CollabError:
+            # SQLite would do a checkpoint, and delete the log, or what is in its place.
+            self._writing.do(self._keep_open)
         else:
-            # SQLite would do a checkpoint, and take the log away: that is for a process that knows what is in it.
-            _never_closed.append(self._files)
-        await self._writing.stop()
+            await self._writing.do(self._files.close)
+            await self._writing.stop()
 
     def _do(self, thread: Worker, work: Callable[[], T]) -> Awaitable[T]:
         return thread.do(partial(self._explained, work)) if not self._closed else self._refuse()
@@ -121,20 +122,26 @@ class SqliteDatabase:
             self._failed = error
         return error
 
-    def _insist_on_a_sound_disk(self) -> None:
+    def _insist_on_a_place_to_write(self) -> None:
         if self._failed is not None:
             raise DiskFailedError(str(self._failed))
+        self._files.presence.insist()
+
+    def _committed(self) -> None:
+        # What went into a file that nobody finds any more is not saved. Once it is back, it may be there twice.
+        self._files.presence.insist()
+        self._files.checkpoints.committed()
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        self._insist_on_a_sound_disk()
+        self._insist_on_a_place_to_write()
         with self._files.writer.begin():
             result = work(self._files.writer)
-        self._files.checkpoints.committed()
+        self._committed()
         return result
 
     def _insert(self, sql: str, rows: Sequence[Row], otherwise: Callable[[Connection], None]) -> None:
         """Past SQLAlchemy, which takes as much CPU for its three statements as SQLite does."""
-        self._insist_on_a_sound_disk()
+        self._insist_on_a_place_to_write()
         raw = self._files.raw
         try:
             raw.execute("BEGIN IMMEDIATE")
@@ -152,7 +159,11 @@ class SqliteDatabase:
                 raw.execute("ROLLBACK")
             raise
         else:
-            self._files.checkpoints.committed()
+            self._committed()
+
+    def _keep_open(self) -> None:
+        """Keep the files until the process ends: what nobody has any more, Python would close on its way out."""
+        Event().wait()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._files.readers.connect() as connection:
@@ -181,6 +192,7 @@ class _Files:
     """The driver's connection below `writer`."""
     writer: Connection
     checkpoints: Checkpoints
+    presence: Presence
     readers: Engine
     close: Callable[[], None]
     """Close the readers, then the writer, which does the last checkpoint; then give up the lock."""
@@ -221,7 +233,11 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
         statements.probe(writer)
     raw.execute("PRAGMA foreign_keys=ON")
 
+    presence = Presence.of(path)
+
     def connect_reader() -> sqlite3.Connection:
+        # SQLite would open, or make, whatever database is there.
+        presence.insist()
         return _connect(path, lock_timeout_seconds, "query_only=ON")
 
     readers = create_engine(
@@ -229,7 +245,7 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
     )
     opened.callback(readers.dispose)
     _log.info("database opened", path=str(path), sqlite=sqlite3.sqlite_version, journal_mode=mode, processes=processes)
-    return _Files(path, raw, writer, checkpoints, readers, opened.close)
+    return _Files(path, raw, writer, checkpoints, presence, readers, opened.close)
 
 
 def _connect(path: Path, lock_timeout_seconds: float, *pragmas: str) -> sqlite3.Connection:

@@ -73,6 +73,28 @@ class Lock(Ailment):
         self.heal()
 
 
+class Moved(Ailment):
+    """Somebody moves the server's folder away, and back."""
+
+    reason = "is gone, or another one is in its place"
+
+    def prepare(self, server: Server) -> None:
+        self._folder = server.folder
+        self._elsewhere = server.folder.with_name(f"{server.folder.name}-elsewhere")
+
+    def strike(self) -> None:
+        self._folder.rename(self._elsewhere)
+
+    def heal(self) -> None:
+        self._elsewhere.rename(self._folder)
+
+    def outside(self, path: Path) -> Path:
+        return path
+
+    def close(self) -> None:
+        """There is nothing to leave behind."""
+
+
 class FullDisk(Ailment):
     """A file system of 8 MiB is full. It is mounted where only the server sees it."""
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.durability import tracing
-from tests.durability.ailments import Ailment, FullDisk, Lock, failed_checkpoint, failed_sync, slow_disk
+from tests.durability.ailments import Ailment, FullDisk, Lock, Moved, failed_checkpoint, failed_sync, slow_disk
 from tests.durability.ledger import Findings
 from tests.durability.outages import ENOUGH, MUST_NOT, Figures, Outage
 from tests.support.server import Server
@@ -21,11 +21,15 @@ HOLD_SECONDS = {1: 0.0, 20: 8.0}
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
-@pytest.mark.parametrize("ailment", [lambda _: Lock(), lambda _: FullDisk(), slow_disk], ids=["locked", "full", "slow"])
+@pytest.mark.parametrize(
+    "ailment",
+    [lambda _: Lock(), lambda _: FullDisk(), slow_disk, lambda _: Moved()],
+    ids=["locked", "full", "slow", "moved"],
+)
 async def test_nothing_is_acknowledged_meanwhile_and_all_goes_on_by_itself(
     tmp_path: Path, seed: int, ailment: Callable[[Random], Ailment], rounds: int
 ) -> None:
-    """G11: and /readyz says why, people type and read on, and nobody is sent away."""
+    """G11, S26: and /readyz says why, people type and read on, and nobody is sent away."""
     figures = Figures()
     for number in range(rounds):
         outage = Outage(tmp_path / str(number), seed + number, ailment(Random(seed + number)))

@@ -5,6 +5,8 @@ Not for: how a format looks (`content`).
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Final
@@ -14,6 +16,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from collab.content import FORMATS, render
 from collab.core.connection import Access
+from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
 from collab.errors import (
@@ -140,16 +143,49 @@ async def _first_update(services: Services, request: Request, template: str | No
 
 
 async def _create(services: Services, document: DocumentId, first: Entry) -> None:
-    """Create a document with its first row, and tell the room that waits for somebody to begin it (N1, N4, N7)."""
+    """Create a document with its first row, and tell the room that waits for somebody to begin it (N1, N4, N7).
+
+    Raises:
+        UnavailableError: the database has not taken it in time; it is not called back, and may be there later.
+    """
     if services.creations.locked():
         raise UnavailableError(f"{CREATIONS} documents are being created already")
-    async with services.creations:
+    outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async with AsyncExitStack() as turn:
+        await turn.enter_async_context(services.creations)
         inspection = await examined(first.data, services.trials)
-        # What the people in a room have written makes the document exist.
-        await services.journal.flush(document, timeout_seconds=FLUSH_SECONDS)
-        if not await services.store.create(document, first):
-            raise ExistsError(f"there is a document {document!r} already")
-        await services.hub.bring(document, first.data, inspection)
+        # A task of its own: whatever takes no writes now, a lock or a network, ends a statement when it likes.
+        services.hub.start(_write(services, document, first, inspection, outcome, turn.pop_all()))
+    try:
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await outcome
+    except TimeoutError as error:
+        reason = services.journal.problem or "the database has not answered"
+        raise UnavailableError(f"not on disk after {FLUSH_SECONDS:g} seconds: {reason}") from error
+
+
+async def _write(
+    services: Services,
+    document: DocumentId,
+    first: Entry,
+    inspection: Inspection,
+    outcome: asyncio.Future[None],
+    turn: AsyncExitStack,
+) -> None:
+    """Write a document's first row; end the turn when the database has let go of it, however late."""
+    async with turn:
+        try:
+            # What the people in a room have written makes the document exist.
+            await services.journal.flush(document, timeout_seconds=FLUSH_SECONDS)
+            if not await services.store.create(document, first):
+                raise ExistsError(f"there is a document {document!r} already")
+            await services.hub.bring(document, first.data, inspection)
+        except Exception as error:  # noqa: BLE001 - it is that of whoever waits, if somebody still does
+            if not outcome.done():
+                outcome.set_exception(error)
+            return
+    if not outcome.done():
+        outcome.set_result(None)
 
 
 async def _describe(services: Services, document: DocumentId) -> DocumentInfo:

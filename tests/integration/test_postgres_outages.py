@@ -9,16 +9,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pycrdt import Text
 from sqlalchemy import Connection
 
+from collab.app import create_app
 from collab.core.ports import DocumentId, Entry
 from collab.errors import DamagedError, StatementRefusedError, UnavailableError
+from collab.http.dependencies import CREATIONS
+from collab.settings import Anonymous, Settings
 from collab.store.journal import GroupCommitJournal
-from collab.store.postgres import PostgresDatabase
+from collab.store.postgres import ANSWER_SECONDS, PostgresDatabase
 from collab.store.sql import SqlStore
 from tests.support.postgres import PostgresServer
 from tests.support.server import Server
@@ -273,6 +277,33 @@ def bytes_of(file: Path) -> bytes:
 
 class TestServe:
     """`collab serve` on PostgreSQL."""
+
+    async def test_nobody_waits_for_a_locked_table_to_create_a_document(
+        self, postgres: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """N7: PostgreSQL lets a statement wait for as long as a lock is held, or until it counts as lost."""
+        monkeypatch.setattr("collab.http.documents.FLUSH_SECONDS", 0.2)
+        app = create_app(Settings(database=postgres.url(name), anonymous=Anonymous.EDIT))
+        words: dict[str, Any] = {"content": b"words", "headers": {"content-type": "text/plain"}}
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://collab") as client,
+        ):
+            async with postgres.session(name) as other, other.transaction():
+                await other.execute("LOCK TABLE documents IN ACCESS EXCLUSIVE MODE")
+                attempts = [client.put(f"/api/documents/new%20{number}", **words) for number in range(20)]
+                async with asyncio.timeout(ANSWER_SECONDS / 2):
+                    refused = await asyncio.gather(*attempts)
+            # They were not called back, and each held its turn until now.
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while (created := await client.put("/api/documents/notes", **words)).status_code != 201:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+        assert {httpx.codes.SERVICE_UNAVAILABLE} == {answer.status_code for answer in refused}
+        said = [answer.json()["detail"] for answer in refused]
+        assert CREATIONS == said.count("not on disk after 0.2 seconds: the database has not answered")
+        assert len(attempts) - CREATIONS == said.count(f"{CREATIONS} documents are being created already")
+        assert 1 == created.json()["rows"]
 
     async def test_what_was_typed_is_there_after_a_restart(self, postgres: PostgresServer, tmp_path: Path) -> None:
         """S22, H6: of both servers, PostgreSQL's and ours."""

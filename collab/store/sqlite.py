@@ -29,7 +29,7 @@ from collab import faults
 from collab.errors import CollabError, DatabaseUnusableError, DiskFailedError, UnavailableError
 from collab.store import leftovers, migrate, schema, statements
 from collab.store.checkpoints import FAILED_SYNCS, Checkpoints
-from collab.store.presence import Presence
+from collab.store.inodes import Inodes
 from collab.store.worker import Worker
 
 T = TypeVar("T")
@@ -125,11 +125,11 @@ class SqliteDatabase:
     def _insist_on_a_place_to_write(self) -> None:
         if self._failed is not None:
             raise DiskFailedError(str(self._failed))
-        self._files.presence.insist()
+        self._files.inodes.insist()
 
     def _committed(self) -> None:
         # What went into a file that nobody finds any more is not saved. Once it is back, it may be there twice.
-        self._files.presence.insist()
+        self._files.inodes.insist()
         self._files.checkpoints.committed()
 
     def _write(self, work: Callable[[Connection], T]) -> T:
@@ -192,7 +192,7 @@ class _Files:
     """The driver's connection below `writer`."""
     writer: Connection
     checkpoints: Checkpoints
-    presence: Presence
+    inodes: Inodes
     readers: Engine
     close: Callable[[], None]
     """Close the readers, then the writer, which does the last checkpoint; then give up the lock."""
@@ -233,11 +233,11 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
         statements.probe(writer)
     raw.execute("PRAGMA foreign_keys=ON")
 
-    presence = Presence.of(path)
+    inodes = Inodes.of(path)
 
     def connect_reader() -> sqlite3.Connection:
         # SQLite would open, or make, whatever database is there.
-        presence.insist()
+        inodes.insist()
         return _connect(path, lock_timeout_seconds, "query_only=ON")
 
     readers = create_engine(
@@ -245,7 +245,7 @@ def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_sec
     )
     opened.callback(readers.dispose)
     _log.info("database opened", path=str(path), sqlite=sqlite3.sqlite_version, journal_mode=mode, processes=processes)
-    return _Files(path, raw, writer, checkpoints, presence, readers, opened.close)
+    return _Files(path, raw, writer, checkpoints, inodes, readers, opened.close)
 
 
 def _connect(path: Path, lock_timeout_seconds: float, *pragmas: str) -> sqlite3.Connection:

@@ -19,7 +19,7 @@ _SUFFIXES: Final = ("", "-wal", "-shm")
 _Identity = tuple[int, int]
 
 
-class Presence:
+class Inodes:
     """Remembers which files these are."""
 
     def __init__(self, files: dict[str, _Identity]) -> None:

@@ -11,7 +11,7 @@ where the one before does; noted is where that changes.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, Protocol
 from zlib import crc32
@@ -134,6 +134,22 @@ class Containers:
         """Return the container of an element."""
         track = self.tracks.get(element[0])
         return UNKNOWN if track is None else track.at(element[1])
+
+    def between(self, client: int, start: int, end: int) -> Iterator[int]:
+        """Yield the container of each element of a client from one clock up to another, those of a stretch once."""
+        track = self.tracks.get(client)
+        yield UNKNOWN if track is None else track.at(start)
+        if track is not None:
+            yield from map(track.at, track.starts[bisect_right(track.starts, start) : bisect_left(track.starts, end)])
+
+    def root_of(self, container: int) -> str | None:
+        """Return the root that a container is in, None if nobody knows."""
+        while container != UNKNOWN:
+            owner = self.contexts[container >> CLOCK_BITS][0]
+            if isinstance(owner, str):
+                return owner
+            container = self.of((owner, container & _CLOCK))
+        return None
 
     def is_no_type(self, element: Id) -> bool:
         """Whether an element is known to be no shared type; one that is deleted may have been one."""

@@ -62,6 +62,16 @@ class DeleteSet:
         after = bisect_right(bounds, start)
         return bool(after & 1) and end <= bounds[after]
 
+    def gaps(self, client: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges within these clocks that are not in the set."""
+        bounds = self._bounds.get(client, ())
+        while start < end:
+            after = bisect_right(bounds, start)
+            until = bounds[after] if after < len(bounds) else end
+            if not after & 1:
+                yield start, min(until, end)
+            start = until
+
     def digest(self) -> bytes:
         """Return a hash that equal sets have in common, on machines of one kind."""
         digest = sha256()

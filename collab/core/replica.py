@@ -22,6 +22,7 @@ from collab.core.inspection import Inspection, Run, read
 from collab.core.layout import check_flaw
 from collab.core.merging import KEYSTROKE_BYTES, BrokenReplicaError, batches, merge, without
 from collab.core.partition import cut, first_missing, news_of, repeats
+from collab.core.scope import roots_changed
 from collab.core.surrogates import check_halves, tear
 from collab.core.survey import recall, survey
 from collab.core.waiting import MOST_FLAWED, LeftOut, Parts, WaitingLimits, WaitingList, WaitingUpdate, culprit_in
@@ -193,6 +194,15 @@ class Replica:
         """Return those ranges that an update deletes of which some is not deleted yet."""
         deleted = self._deletions()
         return [run for run in inspection.deletes if not deleted.covers(*run)]
+
+    def stays_in(self, root: str, inspection: Inspection) -> bool:
+        """Whether all that an update changes is known to stand in one root, and nothing of it has to wait."""
+        if first_missing(inspection, self.state) is not None:
+            return False
+        changed = roots_changed(
+            inspection, self._layout.containers, self.state, self._deletions(fresh=bool(inspection.deletes))
+        )
+        return all(each == root for each in changed)
 
     def take_integrated(self) -> list[Integrated]:
         """Return what was integrated since this was last asked, in that order."""

@@ -26,12 +26,12 @@ from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.presence import Presence
 from collab.core.receipts import Receipts, sent
 from collab.core.replica import Replica, Verdict
+from collab.core.rights import may_bring, refusal_for
 from collab.core.turn import Turn, merged
 from collab.core.waiting import LeftOut, Parts
 from collab.core.wire import Kind, decode_state_vector, text_of
 from collab.errors import (
     CollabError,
-    ForbiddenError,
     LagError,
     MalformedError,
     TooLargeError,
@@ -90,7 +90,7 @@ class Room:
     def admit(self, connection: Connection) -> None:
         """Let a connection in: ask it for what it has, and tell it who is here (R1)."""
         self.connections.add(connection)
-        if connection.access is Access.EDIT and not connection.dialect.counts:
+        if connection.access is not Access.VIEW and not connection.dialect.counts:
             ask(connection, self._replica)
         self._presence.tell(connection)
 
@@ -105,7 +105,7 @@ class Room:
     def permit(self, connection: Connection, access: Access) -> None:
         """Let a connection do more, or less, from now on."""
         connection.access = access
-        if access is Access.EDIT:
+        if access is not Access.VIEW:
             ask(connection, self._replica)
 
     def retire(self) -> None:
@@ -209,7 +209,7 @@ class Room:
             self._break(error, None)
 
     def _receive_update(self, connection: Connection, kind: Kind, update: bytes) -> Due | None:
-        if connection.access is not Access.EDIT:
+        if connection.access is Access.VIEW:
             self._receive_from_reader(connection, kind, update)
             return None
         if len(update) > self.limits.trial.update_bytes:
@@ -224,7 +224,7 @@ class Room:
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
     ) -> None:
-        if connection.access is not Access.EDIT:
+        if not may_bring(connection, self._replica, inspection):
             self._receive_from_reader(connection, kind, update)
             return
         self._presence.check_owners(connection, inspection, self._replica.state)
@@ -272,7 +272,7 @@ class Room:
             return
         connection.refused = True
         if is_expected(connection, kind) and self._reads(connection):
-            connection.sink.write(connection.dialect.refusal(str(ForbiddenError("this connection may only read"))))
+            connection.sink.write(connection.dialect.refusal(refusal_for(connection)))
 
     def _reads(self, connection: Connection) -> bool:
         """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""
@@ -380,7 +380,7 @@ class Room:
             if connection.behind is not None:
                 # The broken replica counted versions of its own.
                 connection.behind.version = -1
-            if connection.access is Access.EDIT:
+            if connection.access is not Access.VIEW:
                 # It may have integrated what never came into the log, and asked newcomers for the rest only.
                 ask_anew(connection, self._replica)
         drained, messages = self._deferred.take()

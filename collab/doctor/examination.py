@@ -115,7 +115,10 @@ class _Patient:
 
     def examination(self) -> Examination:
         empty = bool(self.record.rows) and not self.replica.state
-        return _examination(tuple(self.damaged), self.waiting, self.replica, empty=empty)
+        # What history still has is not lost: a repair puts it back.
+        whole = _load([*self.rows, *self.past]) if self.waiting and self.past else self.replica
+        waiting = [row for row in self.waiting if _is_unknown(row, whole)]
+        return _examination(tuple(self.damaged), waiting, whole, empty=empty)
 
     def repair(self, document: int) -> tuple[Repair, Examination] | None:
         lost = [damage for damage in self.damaged if damage.id is not None and damage.size is not None]

@@ -154,6 +154,20 @@ def test_of_rows_that_wait_for_each_other_only_what_nobody_has_is_missing() -> N
     assert prescribe(1, record_of(rows)) is None
 
 
+def test_what_the_history_can_bring_back_is_not_called_lost() -> None:
+    """D4, D7: rows wait for a snapshot that is gone, and no longer once the document is repaired."""
+    _, segment = compact(updates(WORDS), 100)
+    record = record_of(updates([typed(9, 2, "d", (9, 1)), typed(6, 1, "e", (6, 0))], 101), [segment])
+
+    examination = examine(record)
+
+    assert examination.damaged
+    assert (((6, 0, 1),), [102]) == (examination.missing, [row.id for row in examination.waiting])
+    prescribed = prescribe(1, record)
+    assert prescribed is not None
+    assert examination.waiting == prescribed[1].waiting
+
+
 @pytest.mark.parametrize("at", [None, 0, 1, 4, 6, 8, -1])
 def test_what_is_kept_beside_a_snapshot_has_to_be_of_it(at: int | None) -> None:
     """D2, D5, H10: one bit of it locked the document, and neither a doctor nor a backup looked there."""

@@ -26,7 +26,7 @@ from collab.core.connection import Access
 from collab.errors import ConfigurationError, DiskFailedError
 from collab.settings import Anonymous, Settings
 from collab.transport.direct import DirectProtocol
-from collab.transport.requests import BoundedHttpProtocol, says_more_than_a_flaw
+from collab.transport.requests import bounded, says_more_than_a_flaw
 
 GC_THRESHOLDS: Final = (20_000, 10, 10)
 """When the cyclic collector runs. At CPython's (700, 10, 10) it takes 45 % of the price of a connection
@@ -59,7 +59,7 @@ def run(settings: Settings) -> None:
     config = uvicorn.Config(
         app,
         ws=DirectProtocol,
-        http=BoundedHttpProtocol,
+        http=bounded(settings.request_head_seconds),
         loop="uvloop",
         lifespan="off",
         # Compressing every keystroke for every peer costs more than it saves, and its window 16 KiB a socket.

@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
+    request_head_seconds: _Hour = Field(10.0, gt=0, description="how long the headers of a request may take to come")
     sign_in_seconds: _Hour = Field(
         10.0, gt=0, description="how long a socket of Hocuspocus' protocol may take to sign in for its first document"
     )

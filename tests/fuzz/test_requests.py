@@ -143,3 +143,57 @@ async def test_bytes_that_are_no_text_before_the_handshake_is_answered(server: S
 
     assert all(await asyncio.gather(*(is_answered(f"early{number}") for number in range(30))))
     assert not unwelcome(server.log)
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that waits half a second for the headers of a request."""
+    with Server.running(tmp_path_factory.mktemp("impatient") / "data", request_head_seconds=0.5) as server:
+        yield server
+        assert not unwelcome(server.log)
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begins", "answers"),
+    [(b"", b""), (b"GET /he", b"HTTP/1.1 408 "), (HEALTH, b"HTTP/1.1 408 "), (HEALTH + b"\r\nGET /", b"HTTP/1.1 200 ")],
+    ids=["nothing", "half a line", "half the headers", "half of the second"],
+)
+async def test_who_does_not_come_to_an_end_is_closed(impatient: Server, begins: bytes, answers: bytes) -> None:
+    """T17: they trickle on all the while, so that the line is never idle."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
+    writer.write(begins)
+
+    async def trickle() -> None:
+        while begins:
+            await asyncio.sleep(0.05)
+            writer.write(b"x")
+
+    trickling = asyncio.ensure_future(trickle())
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            with suppress(ConnectionResetError):
+                received = await reader.read()
+    finally:
+        trickling.cancel()
+        writer.transport.abort()
+
+    assert received.startswith(answers)
+    assert begins.count(b"GET") == received.count(b"HTTP/1.1")
+
+
+async def test_a_body_may_take_longer_than_the_headers(impatient: Server) -> None:
+    """T17: people have slow lines."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
+    writer.write(
+        b"PUT /api/documents/slow HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n"
+    )
+    for letter in b"slowly!!":
+        await asyncio.sleep(0.15)
+        writer.write(bytes((letter,)))
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 201 ")
+    writer.transport.abort()

@@ -322,9 +322,12 @@ class Hub:
         task.add_done_callback(self._errands.discard)
 
     async def _guard(self, work: Awaitable[None]) -> None:
-        """Keep the failure of one piece of work from ending all others."""
+        """Keep the failure of one piece of work from ending all others, but for one of the disk (S19)."""
         try:
             await work
+        except DiskFailedError:
+            log.critical("the disk has failed; the server ends")
+            raise
         except Exception:
             log.exception("a task of the hub failed")
 

@@ -21,6 +21,7 @@ from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
 from collab.errors import (
     DamagedError,
+    DiskFailedError,
     ExistsError,
     ForbiddenError,
     MalformedError,
@@ -180,9 +181,11 @@ async def _write(
             if not await services.store.create(document, first):
                 raise ExistsError(f"there is a document {document!r} already")
             await services.hub.bring(document, first.data, inspection)
-        except Exception as error:  # noqa: BLE001 - it is that of whoever waits, if somebody still does
+        except Exception as error:
             if not outcome.done():
                 outcome.set_exception(error)
+            if isinstance(error, DiskFailedError):
+                raise
             return
     if not outcome.done():
         outcome.set_result(None)

@@ -20,7 +20,7 @@ from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
 from collab.core.room import Room
 from collab.core.survey import SLOW_MILLISECONDS, survey, timed
-from collab.errors import CollabError, DamagedError, UnavailableError
+from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
 from collab.hub import Hub, HubLimits
 from collab.relay.null import NullRelay
 from collab.sandbox import Sandbox
@@ -253,6 +253,23 @@ async def test_the_end_of_a_turn_settles_the_room() -> None:
         await until(lambda: bool(reader.updates))
 
         assert [typed(7, 0, "hello")] == reader.updates
+
+
+async def test_a_disk_that_fails_anybody_ends_the_server() -> None:
+    """S19: also if it is not the log that hears of it, but whoever creates a document."""
+
+    async def fail() -> None:
+        raise DiskFailedError("the disk did not keep it")
+
+    async def serve() -> None:
+        async with running() as process:
+            process.hub.start(fail())
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await serve()
+
+    assert ended.group_contains(DiskFailedError)
 
 
 async def test_a_room_stays_open_for_whoever_is_on_the_way() -> None:

@@ -33,6 +33,10 @@ MEMORY_BYTES: Final = 2 << 30
 """Address space of a worker: twenty times what the largest document we know takes."""
 
 
+LAST_WORDS_BYTES: Final = 4096
+"""Of a worker that has overspent: the first line would do."""
+
+
 class WorkerCrashError(CollabError):
     """The work failed in a way that is none of ours: what it was given is bad."""
 
@@ -55,16 +59,24 @@ class Sandbox:
         self._limiter: CapacityLimiter | None = None
 
     async def run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
-        """Return `function(*arguments)`, computed in another process.
+        """Return `function(*arguments)`, computed in another process; in one more if that dies.
+
+        It may have died for want of memory, or by somebody's hand: what kills of itself does it twice.
 
         Raises:
-            WorkerGoneError: the process died.
+            WorkerGoneError: both processes died.
             WorkerCrashError: the function raised an error that is none of ours.
             UnavailableError: there is no room for a temporary file.
             OverspentError: it took too much of a core; it was killed.
             TooLargeError: it took too long by the clock, for whatever reason; it was killed.
             CollabError: whatever of ours the function raised.
         """
+        try:
+            return await self._run_once(function, *arguments)
+        except WorkerGoneError:
+            return await self._run_once(function, *arguments)
+
+    async def _run_once(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._processes)
         patience = self._seconds * PATIENCE
@@ -85,7 +97,7 @@ class Sandbox:
                 except TimeoutError:
                     raise TooLargeError("work on one document", patience, patience, "seconds") from None
                 except BrokenWorkerProcess as error:
-                    if os.fstat(last_words.fileno()).st_size:
+                    if os.pread(last_words.fileno(), 1, 0) != bytes(1):
                         raise OverspentError(
                             "work on one document", self._seconds, self._seconds, "seconds of a core"
                         ) from error
@@ -97,8 +109,11 @@ class Sandbox:
 
 
 def _temporary_file() -> IO[bytes]:
+    """Return a file of zeros, with as much room as last words may take: a full disk would swallow them."""
     try:
-        return NamedTemporaryFile(prefix="collab-")
+        file = NamedTemporaryFile(prefix="collab-")  # noqa: SIM115 - whoever gets it closes it
+        os.posix_fallocate(file.fileno(), 0, LAST_WORDS_BYTES)
+        return file
     except OSError as error:
         raise UnavailableError(f"the folder for temporary files takes none: {error.strerror}") from error
 
@@ -120,13 +135,13 @@ def _limited(function: Callable[..., T], arguments: tuple[object, ...], seconds:
     """Run `function` in the worker, its memory and its share of a core bounded.
 
     If that is used up, the file `last_words` has where it was, written by a handler that asks nobody for the
-    interpreter; a process that dies otherwise leaves it empty.
+    interpreter; a process that dies otherwise leaves it as it was.
     """
     global _confined  # noqa: PLW0603
     _confined = True
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with Path(last_words).open("w") as file:
+    with Path(last_words).open("r+") as file:
         faulthandler.register(signal.SIGPROF, file=file, all_threads=False, chain=True)
         limit_cpu(seconds)
         try:

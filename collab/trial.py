@@ -19,7 +19,7 @@ from collab.core.merging import BrokenReplicaError
 from collab.core.replica import Replica
 from collab.core.waiting import WaitingLimits
 from collab.errors import CollabError, MalformedError, TooLargeError
-from collab.sandbox import OverspentError, Sandbox, WorkerCrashError, WorkerGoneError, limit_cpu
+from collab.sandbox import OverspentError, Sandbox, WorkerCrashError, limit_cpu
 
 MAX_MILLISECONDS: Final = 200.0
 """What one update may cost the loop. Everybody on this worker waits for that long."""
@@ -41,11 +41,7 @@ async def carry_out(trial: Trial, sandbox: Sandbox) -> Tried | CollabError:
     """Return an update that may be taken, or what speaks against it."""
     what = trial.state, trial.survey, trial.update, trial.waiting, trial.graves
     try:
-        try:
-            tried, milliseconds = await sandbox.run(attempt, *what)
-        except WorkerGoneError:
-            # Perhaps for want of memory, or by somebody's hand: an update that kills does it twice.
-            tried, milliseconds = await sandbox.run(attempt, *what)
+        tried, milliseconds = await sandbox.run(attempt, *what)
     except OverspentError:
         return overspent(MAX_MILLISECONDS)
     except (WorkerCrashError, BrokenReplicaError) as error:

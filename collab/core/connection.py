@@ -90,7 +90,14 @@ class Connection:
     """When its last message came, on the clock of whoever hands them over."""
     silent: bool = False
     """Whether nothing came from it since it was asked for a sign of life."""
+    busy: bool = False
+    """Whether what it says is held back, or not read: it cannot answer."""
     closed: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it did not answer, though it was asked, could hear that and be heard."""
+        return self.silent and not self.busy and self.behind is None
 
     def tell_saved(self, token: Token) -> None:
         """Say that all is on disk that it had sent when it asked, or was counted."""

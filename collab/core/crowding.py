@@ -6,20 +6,17 @@ forgotten. Not for: how much may wait (`waiting`).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections import Counter
+from collections.abc import Callable
 
 from collab.core.connection import Connection
 from collab.core.inspection import Inspection
-from collab.core.receipts import sent
 from collab.core.replica import Replica, Verdict
-from collab.core.waiting import CrowdedError, Parts
+from collab.core.waiting import CrowdedError, Parts, WaitingUpdate
 from collab.errors import CollabError, UnavailableError
 
 
 def admit_among(
-    connections: Iterable[Connection],
     sender: Connection,
     replica: Replica,
     update: bytes,
@@ -29,8 +26,8 @@ def admit_among(
 ) -> Verdict:
     """Let in what an update brings, at the cost of whoever has most waiting if there is no room for what must wait.
 
-    First goes what waits of nobody who is here, then what only the person with the largest share has
-    sent: those `connections` are closed, unless the sender has the largest.
+    First goes what waits of nobody who is here, then what only the person with the largest share has sent: their
+    connections are closed, unless the sender has the largest.
 
     Raises:
         CrowdedError: the sender has the largest share.
@@ -38,30 +35,30 @@ def admit_among(
     """
     while True:
         try:
-            return replica.admit(update, inspection, parts)
+            return replica.admit(update, inspection, parts, sender)
         except CrowdedError:
-            holders = [each for each in connections if each.held or each.held_deletes]
-            if replica.waiting.forget(partial(_is_nobodys, holders)):
+            if replica.waiting.forget(_is_nobodys):
                 continue
-            greediest = _greediest(replica, holders, sender)
+            greediest = _greediest(replica, sender)
             if greediest is None:
                 raise
-            for each in [holder for holder in holders if holder.principal == greediest]:
+            for each in {one for waiting in replica.waiting for one in waiting.senders if one.principal == greediest}:
                 close(each, UnavailableError("too much waits in this document; send what you have again"))
 
 
-def _is_nobodys(holders: Iterable[Connection], waiting: Inspection) -> bool:
-    return not any(sent(holder, waiting) for holder in holders)
+def _is_nobodys(waiting: WaitingUpdate) -> bool:
+    return all(sender.closed for sender in waiting.senders)
 
 
-def _greediest(replica: Replica, holders: Iterable[Connection], sender: Connection) -> str | None:
+def _greediest(replica: Replica, sender: Connection) -> str | None:
     """Return the principal of whom most waits, None if that is the sender, or if nothing does."""
-    inspections = [waiting.inspection for waiting in replica.waiting]
-    shares: dict[str, int] = defaultdict(int)
-    for holder in holders:
-        shares[holder.principal] += sum(sent(holder, waiting) for waiting in inspections)
+    shares = Counter(
+        principal
+        for waiting in replica.waiting
+        for principal in {each.principal for each in waiting.senders if not each.closed}
+    )
     if not shares:
         return None
-    greediest = max(shares, key=lambda principal: shares[principal])
+    greediest, most = shares.most_common(1)[0]
     # What it brings now counts, too.
-    return None if shares[greediest] <= shares[sender.principal] + 1 else greediest
+    return None if most <= shares[sender.principal] + 1 else greediest

@@ -119,12 +119,3 @@ class Receipts:
         elif connection.behind is not None:
             connection.behind.owed_status = token
         self.go_on(connection)
-
-
-def sent(connection: Connection, inspection: Inspection) -> bool:
-    """Whether a connection is among those that something waits of, or waited until it was left out."""
-    return any(start < connection.held.get(client, 0) for client, start, _ in inspection.runs) or any(
-        client == other and start < other_end and other_start < end
-        for client, start, end in inspection.deletes
-        for other, other_start, other_end in connection.held_deletes
-    )

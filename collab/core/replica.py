@@ -48,7 +48,6 @@ class Integrated(NamedTuple):
 
     update: bytes
     runs: Sequence[Run]
-    """The clocks that it brought."""
 
 
 class Replica:
@@ -69,7 +68,6 @@ class Replica:
         self._left_out: list[LeftOut] = []
         self._deleted: DeleteSet | None = None
         self.waiting = WaitingList()
-        """What waits for a predecessor."""
         self._integrated: list[Integrated] = []
         self._state_vector: bytes | None = None
         self._full_state: bytes | None = None
@@ -109,9 +107,7 @@ class Replica:
                 raise BrokenReplicaError("a snapshot that refers to what is not in it")
 
     def take_rows(self, updates: Sequence[bytes], *, one_by_one: bool = False) -> Iterator[None]:
-        """Take in the updates of a log, or the pieces of a snapshot (`in_pieces`), in any order (R26).
-
-        Others may have a turn whenever this yields.
+        """Take in updates of a log, or pieces of a snapshot, in any order (R26). When it yields others may have a turn.
 
         Raises:
             MalformedError: one of them cannot be read.
@@ -137,7 +133,9 @@ class Replica:
         self.commit()
         self._integrated.clear()
 
-    def admit(self, update: bytes, inspection: Inspection, parts: Parts | None = None) -> Verdict:
+    def admit(
+        self, update: bytes, inspection: Inspection, parts: Parts | None = None, sender: object = None
+    ) -> Verdict:
         """Let in what `update` brings, or keep it until its predecessors are here; it may come in its parts already.
 
         Raises:
@@ -150,7 +148,7 @@ class Replica:
                 if self.waiting:
                     self._release()
                 return Verdict.INTEGRATED
-            return self._take(update, inspection, self.limits, parts)
+            return self._take(update, inspection, self.limits, parts, sender)
         except BrokenReplicaError as error:
             if error.culprit is None:
                 raise
@@ -260,6 +258,7 @@ class Replica:
         inspection: Inspection,
         limits: WaitingLimits | None = None,
         parts: Parts | None = None,
+        sender: object = None,
     ) -> Verdict:
         if not self._brings_news(inspection):
             return Verdict.KNOWN
@@ -275,6 +274,7 @@ class Replica:
         kept = rest.update == EMPTY_UPDATE or rest.update in self.waiting
         if limits and not kept:
             self.waiting.check(rest, limits, self._layout.containers.deepest, self.structs, self.size_bytes)
+        self.waiting.sent_by(sender, rest)
         if ready != EMPTY_UPDATE:
             self._take(ready, ready_inspection, limits)
         if not kept:
@@ -378,7 +378,7 @@ class Replica:
                     self._bring_in(ready, inspection, judge=not all(waiting.stored for waiting in group))
             except MalformedError as error:
                 culprit = culprit_in(group, self.state, error)
-                self._left_out.append(LeftOut(culprit.inspection, error))
+                self._left_out.append(LeftOut(culprit.inspection, error, culprit.senders))
                 group.remove(culprit)
             except BrokenReplicaError as error:
                 error.culprit = culprit_in(group, self.state, error).whole
@@ -387,7 +387,7 @@ class Replica:
                 break
         else:
             again = UnavailableError("too much of what waited was bad; send what you have again")
-            self._left_out += [LeftOut(waiting.inspection, again) for waiting in group]
+            self._left_out += [LeftOut(waiting.inspection, again, waiting.senders) for waiting in group]
             return
         for waiting, part in zip(group, parts, strict=True):
             if part.rest != EMPTY_UPDATE:

@@ -24,7 +24,7 @@ from collab.core.inspection import Inspection, read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.presence import Presence
-from collab.core.receipts import Receipts, sent
+from collab.core.receipts import Receipts
 from collab.core.replica import Replica, Verdict
 from collab.core.rights import may_bring, refusal_for
 from collab.core.turn import Turn, merged
@@ -129,7 +129,6 @@ class Room:
         """
         if connection.closed:
             return None
-        connection.silent = False
         try:
             if self._broken:
                 self._deferred.message(connection, data)
@@ -192,7 +191,7 @@ class Room:
 
     def decide(self, challenge: Challenge) -> Due | None:
         """Let the newcomer of a challenge have the client id if its owner has not been heard of (R16)."""
-        if challenge.owner.silent:
+        if challenge.owner.is_lost:
             self.close(challenge.owner, UnavailableError("somebody else came with your client id, and you were silent"))
         return challenge.again()
 
@@ -231,7 +230,7 @@ class Room:
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
         self._receipts.count(connection, kind)
-        verdict = admit_among(self.connections, connection, self._replica, update, inspection, parts, self.close)
+        verdict = admit_among(connection, self._replica, update, inspection, parts, self.close)
         if verdict is Verdict.KNOWN:
             return
         self._turn.meet(connection, inspection, self._authors)
@@ -248,8 +247,8 @@ class Room:
 
     def _leave_out(self, left_out: Sequence[LeftOut]) -> None:
         """Refuse what had waited to whoever sent it, as if it had come now (R24)."""
-        for inspection, error in left_out:
-            for connection in [each for each in self.connections if sent(each, inspection)]:
+        for _, error, senders in left_out:
+            for connection in senders:
                 self.close(connection, error)
 
     def _receive_state_vector(self, connection: Connection, kind: Kind, state_vector: bytes) -> None:

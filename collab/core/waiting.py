@@ -6,15 +6,15 @@ Not for: telling what an update lacks (`partition`), or taking it in (`replica`)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 from collab.core.causality import Id
 from collab.core.containers import Containers
 from collab.core.expense import places_in, steps_for
 from collab.core.inspection import Inspection, read
 from collab.core.layout import FlawedError
-from collab.core.nesting import check_depth
+from collab.core.nesting import MAX_DEPTH, check_depth
 from collab.core.partition import Cut, cut, repeats
 from collab.core.wire import StateVector
 from collab.errors import CollabError, TooLargeError, UnavailableError
@@ -56,6 +56,8 @@ class WaitingUpdate:
     """As it came."""
     stored: bool = False
     """Whether it is in the log: it was let in once, and what it waits for was lost."""
+    senders: set[Any] = field(default_factory=set, compare=False)
+    """Whoever sent it, whatever they are to the room."""
 
     def less(self, parts: Cut) -> WaitingUpdate:
         """Return what is left of it behind its ready part."""
@@ -73,6 +75,7 @@ class LeftOut(NamedTuple):
     """Of what was left of it."""
     error: CollabError
     """What speaks against it."""
+    senders: set[Any]
 
 
 class Parts(NamedTuple):
@@ -106,9 +109,17 @@ class WaitingList:
     def __iter__(self) -> Iterator[WaitingUpdate]:
         return iter(self._updates)
 
-    def forget(self, whose: Callable[[Inspection], bool]) -> bool:
-        """Forget what may be forgotten of these, if anything; what is in the log may not."""
-        kept = [waiting for waiting in self._updates if waiting.stored or not whose(waiting.inspection)]
+    def sent_by(self, sender: object, update: WaitingUpdate) -> None:
+        """Take note who sends an update, if anybody, whether it waits already or is about to."""
+        if sender is None:
+            return
+        for waiting in (update, *self._updates):
+            if waiting.update == update.update:
+                waiting.senders.add(sender)
+
+    def forget(self, which: Callable[[WaitingUpdate], bool]) -> bool:
+        """Forget some of what waits, if anything; what is in the log may not be forgotten."""
+        kept = [waiting for waiting in self._updates if waiting.stored or not which(waiting)]
         forgotten = len(kept) < len(self._updates)
         self._updates = kept
         return forgotten
@@ -175,7 +186,9 @@ class WaitingList:
         _check(steps, sum(steps_of_others), limits.steps, "steps")
         # Checked now, while there is somebody to refuse it to: it is let in together with others, or read from the log.
         if newcomer.inspection.types:
-            check_depth(depth + sum(Containers().depth_with(w.inspection.whereabouts) for w in (newcomer, *others)))
+            own = depth + Containers().depth_with(newcomer.inspection.whereabouts)
+            check_depth(own)
+            _check(own, sum(Containers().depth_with(w.inspection.whereabouts) for w in others), MAX_DEPTH, "levels")
 
 
 def _check(own: int, others: int, limit: int, unit: str) -> None:

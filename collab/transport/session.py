@@ -91,6 +91,7 @@ class Session:
 
     def received(self, data: bytes) -> None:
         """Take one binary message, now or when its turn comes."""
+        self._connection.silent = False
         if self._waiting:
             self._held.append((data, monotonic()))
         elif self.rota.exhausted:
@@ -152,11 +153,11 @@ class Session:
         return self._spent > SHARE_SECONDS or (self.rota.exhausted and bool(self._held))
 
     def _wait(self) -> None:
-        self._waiting = True
+        self._waiting = self._connection.busy = True
         self._reading.pause_reading()
 
     def _go_on(self) -> None:
-        self._waiting = False
+        self._waiting = self._connection.busy = False
         self._spent = 0.0
         while self._held and not self._waiting:
             self._take(*self._held.popleft(), monotonic())

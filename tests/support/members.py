@@ -75,6 +75,7 @@ class Member:
         self.room.settle()
 
     def send_raw(self, data: bytes) -> None:
+        self.connection.silent = False  # as a session does
         due = self.room.receive(self.connection, self.address + data)
         if isinstance(due, Trial):
             self.trials.append(due)

@@ -48,8 +48,10 @@ class FlakyReplica(Replica):
 
     failing = False
 
-    def admit(self, update: bytes, inspection: Inspection, parts: Parts | None = None) -> Verdict:
-        verdict = super().admit(update, inspection, parts)
+    def admit(
+        self, update: bytes, inspection: Inspection, parts: Parts | None = None, sender: object = None
+    ) -> Verdict:
+        verdict = super().admit(update, inspection, parts, sender)
         if self.failing:
             self.failing = False
             raise BrokenReplicaError("on purpose")

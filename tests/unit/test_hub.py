@@ -20,6 +20,7 @@ from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
 from collab.core.room import Room
 from collab.core.survey import SLOW_MILLISECONDS, survey, timed
+from collab.core.wire import var_bytes
 from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
 from collab.hub import Hub, HubLimits
 from collab.relay.null import NullRelay
@@ -270,6 +271,25 @@ async def test_a_disk_that_fails_anybody_ends_the_server() -> None:
         await serve()
 
     assert ended.group_contains(DiskFailedError)
+
+
+async def test_whatever_comes_is_a_sign_of_life_also_if_it_has_to_wait() -> None:
+    """R16: while an update of somebody is tried, the answer to a question stands behind it."""
+    async with running() as process:
+        room = await process.hub.open(NOTES)
+        sink = RecordingSink()
+        connection = Connection(sink, Y_WEBSOCKET, "ann")
+        session = Session(process.hub, Rota(asyncio.get_running_loop()), room, connection, sink)
+        session.enter()
+        session.received(b"\x00\x02" + var_bytes(typed(7, 0, "x" * 70_000)))
+        assert connection.busy
+
+        connection.silent = True
+        session.received(b"\x03")
+
+        assert not connection.silent
+        await until(lambda: not connection.busy)
+        session.lost()
 
 
 async def test_a_room_stays_open_for_whoever_is_on_the_way() -> None:

@@ -10,12 +10,14 @@ from collab.core.connection import Access, RoomLimits
 from collab.core.merging import BrokenReplicaError, merge
 from collab.core.poison import load_without_poison
 from collab.core.replica import Replica
+from collab.core.values import TYPE
 from collab.core.waiting import WaitingLimits
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, encode_state_vector
 from collab.errors import TooLargeError
 from tests.support import hostile
 from tests.support.members import Member, Table, clients_in, deleted, tried, typed, typing
 from tests.support.room_kit import Row
+from tests.support.work import counted
 
 HELLO = typed(7, 0, "hello")
 
@@ -372,6 +374,41 @@ def test_who_has_most_waiting_makes_room_for_others() -> None:
     assert {1: 2, 2: 2} == table.room._replica.state
 
 
+def test_making_room_takes_no_longer_the_more_waits() -> None:
+    """R12, G5: every deletion that waited was compared with every other, for half a minute."""
+    table = Table()
+    for name in ("eve", "eva"):
+        table.join(name).send(_deletions_that_wait(name))
+    ann = table.join("ann")
+
+    with counted() as work:
+        ann.send(_deletions_that_wait("ann"))
+
+    assert 1013 == ann.closed_with
+    assert work.calls < 60 * 9_000
+
+
+def _deletions_that_wait(name: str) -> bytes:
+    at = {"eve": 0, "eva": 2, "ann": 4}[name]
+    return hostile.update({}, {7: [(6 * each + at, 6 * each + at + 1) for each in range(9_000)]})
+
+
+def test_what_others_left_nested_deep_takes_no_place_from_those_who_are_here() -> None:
+    """R12, W9: it was the depth of all that waits that was too much, and its newcomer was closed for good."""
+    table = Table()
+    eve, ann = table.join("eve"), table.join("ann")
+    nested = [hostile.item(TYPE, b"\x01", inside=(7, at - 1) if at > 1 else (7, 0)) for at in range(1, 900)]
+    eve.send(hostile.update({7: (1, nested)}))
+    eve.leave()
+
+    ann.send(hostile.update({8: (0, [hostile.item(TYPE, b"\x01", inside=(9, 0))] * 1)}))
+    ann.send(hostile.update({10: (0, [hostile.item(TYPE, b"\x01", inside=(11, 0))])}))
+    for client in range(20, 140):
+        ann.send(hostile.update({client: (0, [hostile.item(TYPE, b"\x01", inside=(client + 1_000, 0))])}))
+
+    assert ann.closed_with is None
+
+
 def test_what_two_have_sent_waits_while_one_of_them_is_here() -> None:
     """R12."""
     table = Table(waiting=WaitingLimits(updates=1))
@@ -512,6 +549,24 @@ def test_who_comes_from_another_address_takes_the_place_of_their_lost_connection
 
     assert (1013, None) == (lost.closed_with, again.closed_with)
     assert {7: 11} == table.room._replica.state
+
+
+@pytest.mark.parametrize("why", ["busy", "behind"])
+def test_an_owner_who_cannot_answer_is_not_taken_for_lost(table: Table, why: str) -> None:
+    """R16: its own update is tried, or the question stands behind megabytes that it has not read yet."""
+    victim, newcomer = table.join("ann"), table.join("eve")
+    victim.show(7, 1)
+    if why == "busy":
+        victim.connection.busy = True
+    else:
+        victim.fill()
+        table.room.settle()
+
+    newcomer.send(typed(7, 0, "forged"))
+    (challenge,) = newcomer.challenges
+    table.room.decide(challenge)
+
+    assert (None, 1013) == (victim.closed_with, newcomer.closed_with)
 
 
 def test_an_owner_is_asked_once_however_many_challenge_it(table: Table) -> None:

@@ -57,6 +57,18 @@ async def test_without_a_place_for_temporary_files_work_is_not_done_now(
         await Sandbox().run(sum, [1])
 
 
+async def test_work_is_done_once_more_if_its_process_dies(tmp_path: Path) -> None:
+    """R14: an export is not of a damaged document because somebody killed a process."""
+    assert "done" == await Sandbox().run(die_at_first, tmp_path / "died")
+
+
+def die_at_first(mark: Path) -> str:
+    if not mark.exists():
+        mark.touch()
+        die()
+    return "done"
+
+
 async def test_work_that_never_ends_without_a_core_ends_by_the_clock() -> None:
     with pytest.raises(TooLargeError):
         await Sandbox(seconds=0.05).run(sleep_for_ever)

@@ -220,11 +220,11 @@ class Unlucky(Sandbox):
         super().__init__()
         self._deaths = deaths
 
-    async def run(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    async def _run_once(self, function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         if self._deaths:
             self._deaths -= 1
-            await super().run(_die)
-        return await super().run(function, *arguments)
+            await super()._run_once(_die)
+        return await super()._run_once(function, *arguments)
 
 
 def _die() -> None:

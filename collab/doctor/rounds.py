@@ -131,7 +131,7 @@ class Doctor:
             for listed in page:
                 yield listed
                 self._progress.step()
-            last = page[-1].id
+            last = max(listed.id for listed in page)
 
 
 async def _named(database: Readable, name: str) -> Listed:

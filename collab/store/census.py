@@ -137,7 +137,8 @@ class Record:
 def list_documents(after: int, connection: Connection) -> list[Listed]:
     """Return the next documents by ascending id, at most PAGE of them; empty at the end."""
     query = select(documents.c.id, documents.c.name).where(documents.c.id > after).order_by(documents.c.id).limit(PAGE)
-    return [Listed(*row) for row in connection.execute(query)]
+    # A damaged table may give any: then the next documents would be the same ones for ever.
+    return [Listed(id, name) for id, name in connection.execute(query) if id > after]
 
 
 def find_document(name: str, connection: Connection) -> Listed | None:

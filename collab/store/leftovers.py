@@ -25,12 +25,25 @@ def wal_of(database: Path) -> Path:
     return database.with_name(f"{database.name}-wal")
 
 
+def insist_on_both(database: Path) -> None:
+    """Make sure that a log has its database: SQLite would delete it, with what was saved last, for a new one.
+
+    Raises:
+        DatabaseUnusableError: it has none.
+    """
+    log = wal_of(database)
+    if not database.exists() and log.exists() and log.stat().st_size:
+        raise DatabaseUnusableError(
+            f"the database {database} is not there, but its log is, with what was saved last: put the database back "
+            f"beside {log}, or put that away"
+        )
+
+
 def settle(database: Path) -> None:
     """Forget what the cache has of a database and its log; what then is in the log is on the disk.
 
     Before SQLite opens it in this process, whose locks would be lost (POSIX), and while nobody else may write
-    to it. Without a log nothing is left: SQLite deletes it when all is in the database, and synced. Without a
-    database it deletes it, too.
+    to it. Without a log nothing is left: SQLite deletes it when all is in the database, and synced.
 
     Raises:
         DatabaseUnusableError: the disk did not keep it.

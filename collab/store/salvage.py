@@ -214,7 +214,10 @@ def _swap(path: Path, fresh: Path) -> Path:
         each.unlink(missing_ok=True)
     kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
     os.link(path, kept)
-    fresh.chmod(path.stat().st_mode)
+    there = path.stat()
+    # Whoever repairs it need not be who serves it.
+    os.chown(fresh, there.st_uid, there.st_gid)
+    fresh.chmod(there.st_mode)
     fresh.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -211,6 +211,7 @@ def _open(path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
 def _open_within(opened: ExitStack, path: Path, processes: int, lock_timeout_seconds: float) -> _Files:
     make_folder(path.parent)
     opened.enter_context(locked(path, alone=processes == 1))
+    leftovers.insist_on_both(path)
     if processes == 1:
         leftovers.settle(path)
     raw = _connect(path, lock_timeout_seconds)

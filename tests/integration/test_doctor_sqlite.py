@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import struct
@@ -174,6 +175,21 @@ class TestLooking:
 
 
 class TestRepairing:
+    async def test_a_list_of_documents_that_goes_round_in_a_circle_comes_to_an_end(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D1, D9: where half a page is zeros each document has the id 0, also behind the last one."""
+        await fill(file, {"notes": HELLO, "plans": HELLO, "ideas": HELLO})
+        ((page,),) = ask(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'documents'")
+        ((size,),) = ask(path, "PRAGMA page_size")
+        with path.open("r+b") as damaged:
+            damaged.seek(page * size - 512)
+            damaged.write(bytes(512))
+
+        async with asyncio.timeout(60):
+            assert not (await look(file)).well
+            await treat(file)
+
     @pytest.mark.parametrize("tree", ["log", "ix_log_document_id", "history", "uq_documents_name"])
     async def test_a_damaged_file_is_made_new(self, file: SqlitePatient, path: Path, tree: str) -> None:
         """D9: of what can be read; the damaged one stays beside it, byte by byte, and no id is used again."""

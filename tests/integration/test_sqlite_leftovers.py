@@ -8,6 +8,7 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import httpx
 import pytest
 
 from collab.store import leftovers
@@ -37,10 +38,28 @@ def test_a_log_of_any_length_is_written_again_piece_by_piece(tmp_path: Path) -> 
     assert most < 4 * leftovers.PIECE_BYTES
 
 
-async def test_a_log_whose_database_is_gone_is_of_no_use(tmp_path: Path) -> None:
-    """S14: SQLite deletes it."""
+def test_a_log_without_its_database_is_not_thrown_away(tmp_path: Path) -> None:
+    """S26: it has what was saved last, and SQLite would delete it for a new database."""
+    path, elsewhere = tmp_path / "data" / "collab.db", tmp_path / "collab.db"
+    with Server.running(path.parent) as server:
+        url = f"{server.url}/api/documents/notes"
+        assert 201 == httpx.put(url, content="hello", headers={"content-type": "text/plain"}).status_code
+        server.kill()
+        path.rename(elsewhere)
+
+        with pytest.raises(AssertionError, match="the server ended with 4 at its start"):
+            server.start()
+        assert "put the database back" in server.log
+        elsewhere.rename(path)
+        server.start()
+
+        assert "hello" == httpx.get(f"{url}/export?format=text").text.strip()
+
+
+async def test_an_empty_log_without_its_database_is_none(tmp_path: Path) -> None:
+    """S26."""
     path = tmp_path / "collab.db"
-    leftovers.wal_of(path).write_bytes(b"of another life")
+    leftovers.wal_of(path).touch()
 
     store = await SqlStore.open(f"sqlite:///{path}")
 

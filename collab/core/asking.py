@@ -31,7 +31,7 @@ def ask_back(connection: Connection, replica: Replica) -> None:
         connection.sink.write(connection.dialect.sync_step_1(replica.state_vector()))
 
 
-def is_expected(connection: Connection, kind: Kind) -> bool:
+def note_arrival(connection: Connection, kind: Kind) -> bool:
     """Take note that an update or an answer came; return whether its sender, if it counts, expects word of it."""
     if kind is not Kind.SYNC_STEP_2:
         return True

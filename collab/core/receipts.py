@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from collab.core.asking import is_expected
+from collab.core.asking import note_arrival
 from collab.core.connection import HELD, Connection, Token
 from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Journal
@@ -73,7 +73,7 @@ class Receipts:
 
     def count(self, connection: Connection, kind: Kind) -> None:
         """Take note that an update or an answer was taken: who counts is told when the turn has been settled (R27)."""
-        if is_expected(connection, kind) and connection.dialect.counts:
+        if note_arrival(connection, kind) and connection.dialect.counts:
             connection.taken += 1
             self._counting.add(connection)
             self._rouse()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from collab.core.asking import ask, ask_anew, ask_back, is_expected
+from collab.core.asking import ask, ask_anew, ask_back, note_arrival
 from collab.core.audience import Audience, tell
 from collab.core.challenge import Challenge, TakenError
 from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
@@ -270,7 +270,7 @@ class Room:
             self._receipts.count(connection, kind)
             return
         connection.refused = True
-        if is_expected(connection, kind) and self._reads(connection):
+        if note_arrival(connection, kind) and self._reads(connection):
             connection.sink.write(connection.dialect.refusal(refusal_for(connection)))
 
     def _reads(self, connection: Connection) -> bool:

@@ -19,7 +19,8 @@ from collab.core.hocuspocus import PING, PONG, Type, address_of, name_of
 from collab.errors import AbsentError, CollabError, MalformedError, TooLargeError
 from collab.transport.asgi import Socket, refuse, serve
 from collab.transport.rota import Rota
-from collab.transport.stay import Serving, Stay
+from collab.transport.serving import Serving
+from collab.transport.stay import Stay
 
 PONG_FRAME: Final = frame(PONG)
 

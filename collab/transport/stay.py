@@ -15,10 +15,10 @@ import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from collab.auth.base import Authenticator, Principal
-from collab.auth.origins import Origins
+from collab.auth.base import Principal
 from collab.core.connection import Access, Connection
 from collab.core.hocuspocus import Credentials, Hocuspocus, Type, read_credentials
+from collab.core.ports import DocumentId
 from collab.core.room import Room
 from collab.core.wire import Kind
 from collab.errors import (
@@ -29,9 +29,9 @@ from collab.errors import (
     TooLargeError,
     UnavailableError,
 )
-from collab.hub import Hub
 from collab.names import document_id
 from collab.transport.rota import Rota
+from collab.transport.serving import Serving
 from collab.transport.session import DAY_SECONDS, Session
 
 log = structlog.get_logger(__name__)
@@ -45,19 +45,6 @@ RENEWAL_SHARE: Final = 0.2
 _ENDS_ONE: Final = frozenset(error.close_code for error in (MalformedError, ForbiddenError, TooLargeError))
 """What costs a client one document: trying again is of no use. Whatever else may get better costs it the socket,
 since providers come back with all of their documents when that is closed, and not to a single one."""
-
-
-class Serving(Protocol):
-    """The parts of a running server that a stay needs."""
-
-    @property
-    def hub(self) -> Hub: ...
-
-    @property
-    def authenticator(self) -> Authenticator: ...
-
-    @property
-    def origins(self) -> Origins: ...
 
 
 class Shared(Protocol):
@@ -91,7 +78,7 @@ class _Phase(Enum):
     OUTSIDE = "nobody has said who it is"
     DECIDING = "being looked into"
     INSIDE = "let in"
-    DENIED = "was not let in, or had to go; only another token changes that"
+    DENIED = "was not let in, or has gone; only another token changes that"
 
 
 class Stay:
@@ -150,7 +137,7 @@ class Stay:
 
     def end(self) -> None:
         """Forget everything: the client has left, or its socket is gone."""
-        self._leave(_Phase.DENIED)
+        self._leave()
 
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
@@ -172,8 +159,9 @@ class Stay:
     async def _admit(self, token: str | None) -> None:
         hub = self._socket.serving.hub
         try:
-            principal = await self._authenticate(token)
-            room = await hub.open(document_id(self._name), principal.id)
+            document = document_id(self._name)
+            principal = await self._authenticate(document, token)
+            room = await hub.open(document, principal.id)
         except CollabError as error:
             self._turn_down(error)
             return
@@ -211,17 +199,17 @@ class Stay:
             self._socket.close(error.close_code, str(error))
             return
         again = next((data for data in self._held if self.dialect.type_of(data) == Type.AUTH), None)
-        self._leave(_Phase.DENIED)
+        self._leave()
         self.write(self.dialect.denied(str(error)))
         self._socket.left()
         if again is not None:
             # A provider that was made anew while the first one was looked into.
             self._receive_credentials(read_credentials(self.dialect.body_of(again)))
 
-    async def _authenticate(self, token: str | None) -> Principal:
+    async def _authenticate(self, document: DocumentId, token: str | None) -> Principal:
         request = HTTPConnection(_bearing(token, self._socket.scope))
         self._socket.serving.origins.check(request)
-        return await self._socket.serving.authenticator.authenticate(request, document_id(self._name))
+        return await self._socket.serving.authenticator.authenticate(request, document)
 
     # ---- while somebody is in ----
 
@@ -249,7 +237,7 @@ class Stay:
 
     async def _renew(self, token: str) -> None:
         try:
-            principal = await self._authenticate(token)
+            principal = await self._authenticate(document_id(self._name), token)
         except UnavailableError:
             return  # the one that there is counts until its end
         except CollabError as error:
@@ -292,13 +280,13 @@ class Stay:
             self._say_goodbye(str(error))
 
     def _say_goodbye(self, reason: str) -> None:
-        self._leave(_Phase.DENIED)
+        self._leave()
         # All versions know a denial; only the fourth tells its own, and that it knows the end of a stay.
         self.write(self.dialect.denied(reason) if self._version is None else self.dialect.closed(reason))
         self._socket.left()
 
-    def _leave(self, phase: _Phase) -> None:
-        self._phase = phase
+    def _leave(self) -> None:
+        self._phase = _Phase.DENIED
         session, self._session = self._session, None
         self._principal = self._room = self._connection = None
         self._watch(None)

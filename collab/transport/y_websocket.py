@@ -8,13 +8,10 @@ the socket, or how its frames come and go (`asgi`, `direct`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from collab.auth.base import Authenticator
-from collab.auth.origins import Origins
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId
@@ -23,20 +20,8 @@ from collab.hub import Hub
 from collab.names import document_id
 from collab.transport.asgi import Socket, refuse, serve, turn_away
 from collab.transport.rota import Rota
+from collab.transport.serving import Serving
 from collab.transport.session import Session
-
-
-class Serving(Protocol):
-    """The parts of a running server that a socket needs."""
-
-    @property
-    def hub(self) -> Hub: ...
-
-    @property
-    def authenticator(self) -> Authenticator: ...
-
-    @property
-    def origins(self) -> Origins: ...
 
 
 class YWebsocketRoute:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -105,10 +106,10 @@ class Company:
         return edits | {entry.client for body in presence for entry in decode(body)}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all cases: what one leaves behind, the next would meet."""
-    with Server.running(tmp_path_factory.mktemp("hostile") / "data") as server:
+@contextmanager
+def unharmed(folder: Path) -> Iterator[Server]:
+    """A server that is alive at the end, has not grown, and has nothing in its log that it should not."""
+    with Server.running(folder) as server:
         process = psutil.Process(server.pid)
         before = process.memory_info().rss
         yield server
@@ -119,6 +120,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert [] == errors
         assert process.memory_info().rss - before < MOST_MEMORY
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all cases: what one leaves behind, the next would meet."""
+    with unharmed(tmp_path_factory.mktemp("hostile") / "data") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

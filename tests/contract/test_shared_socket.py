@@ -353,7 +353,7 @@ async def test_a_socket_has_only_so_many_documents(ws: Any) -> None:
 async def test_a_token_is_asked_for_again_before_it_ends(ws: Any) -> None:
     """T15, I4: another one of the same person goes on from there, with whatever it allows."""
     async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served, line(served) as one:
-        await one.join(token(seconds=2))
+        await one.join(token(seconds=5))
         assert b"\x00" == await one.heard_of(Type.AUTH)
 
         await one.say(Type.AUTH, b"\x00" + var_string(token(Access.VIEW)))
@@ -380,7 +380,7 @@ async def test_a_token_that_is_not_right_ends_the_stay(ws: Any, another: str, sa
 async def test_who_has_no_other_token_comes_again(ws: Any) -> None:
     """T15: providers of version 2 don't answer, and have a new one when they do."""
     async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served, line(served) as one:
-        await one.join(token(seconds=1))
+        await one.join(token(seconds=3))
 
         assert (4205, "the token has expired, and no other came") == await one.closed()
 

@@ -175,11 +175,13 @@ def slow_disk(random: Random) -> Traced:
 
 
 def failed_sync(random: Random) -> Traced:
-    """A sync fails. The kernel still has what it should have written, and writes it later.
+    """A sync fails, after people could type for a second more. The kernel still has what it should have written.
 
     What comes of it if the kernel takes it for written, and a power cut follows, is `test_power_cuts`' part.
     """
-    return Traced("the disk did not keep", tracing.fail_sync, random.randint(150, 250))
+    # Without the second it is left to chance whether anything waits behind what the sync was for.
+    trace = lambda log, number: tracing.fail_sync(log, number, 1)  # noqa: E731
+    return Traced("the disk did not keep", trace, random.randint(150, 250))
 
 
 def failed_checkpoint(random: Random) -> Traced:

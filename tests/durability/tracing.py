@@ -43,10 +43,14 @@ def record(log: Path, *, kill_at_sync: int | None = None, fail_from_sync: int | 
     return _strace("--seccomp-bpf", *options)
 
 
-def fail_sync(path: Path, number: int) -> Sequence[str]:
-    """Return a command in which the `number`-th sync of a file fails, as on a disk that lost a block."""
+def fail_sync(path: Path, number: int, after_seconds: float = 0.0) -> Sequence[str]:
+    """Return a command in which the `number`-th sync of a file fails, as on a disk that lost a block.
+
+    A real disk often tries for a while before it gives up: `after_seconds`.
+    """
+    failing = f"fdatasync,fsync:error=EIO:delay_enter={int(after_seconds * 1e6)}:when={number}"
     return _strace("-o", "/dev/null", "-P", str(path), "-e", "trace=fdatasync,fsync",
-                   "-e", f"inject=fdatasync,fsync:error=EIO:when={number}")  # fmt: skip
+                   "-e", f"inject={failing}")  # fmt: skip
 
 
 def delay_sync(path: Path, number: int, seconds: float) -> Sequence[str]:

@@ -16,9 +16,11 @@ from contextlib import asynccontextmanager, suppress
 async def proxy(port: int, prefix: str) -> AsyncIterator[str]:
     """Run a proxy in front of a port of this machine; where it shows what is there."""
     writers: set[StreamWriter] = set()
+    passing: set[asyncio.Task[None] | None] = set()
 
     async def pass_on(from_client: StreamReader, to_client: StreamWriter) -> None:
         writers.add(to_client)
+        passing.add(asyncio.current_task())
         # The browser opens connections in advance, too, and may leave at any time.
         with suppress(asyncio.IncompleteReadError, OSError):
             head = (await from_client.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -33,8 +35,13 @@ async def proxy(port: int, prefix: str) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{prefix}"
     finally:
         server.close()
+        # A connection is accepted in several steps of the loop, and one that nobody closes fails some later test.
+        for _ in range(10):
+            await asyncio.sleep(0)
         for writer in writers:
             writer.close()
+        await asyncio.gather(*filter(None, passing), return_exceptions=True)
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 def without(prefix: str, head: str) -> str:

@@ -9,6 +9,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# Where it is set, every process compiles all of collab anew: a second for each server that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Node's own copy, if the system has none; absent, the folder does no harm.
 export PATH := $(CURDIR)/.node/bin:$(PATH)
 
@@ -42,11 +45,11 @@ serve: $(package) $(page) ## Set up, build the page and serve it; whoever has a 
 
 .PHONY: test
 test: install system $(page) $(if $(ARGS),,test-page) ## Set up and run all tests but the long ones
-	@$(python) -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@$(python) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-long
 test-long: install system $(page) ## Run the tests that take minutes
-	@$(python) -m pytest -m long --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@$(python) -m pytest -m long --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: proof
 proof: install system ## Prove at length that nothing saved is lost, and write docs/proof.md: ARGS="--minutes 20"

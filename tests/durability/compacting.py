@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +28,7 @@ from tests.durability.compactions import COMPACTORS, PLACES, Figures, Here
 from tests.durability.evidence import contents_of
 from tests.durability.ledger import compare
 from tests.durability.manuscript import Manuscript
+from tests.support.processes import Forked
 
 MOST_UPDATES: Final = 200_000
 """Until there have been kills enough: where each process takes a second to start, 35 updates are written meanwhile."""
@@ -40,8 +40,10 @@ class Compacting:
     def __init__(self, database: Path, document: str, place: str | None) -> None:
         """Let it die at `place`, a value of COLLAB_KILL_AT, or when it is told to."""
         environment = {**os.environ, **({faults.VARIABLE: place} if place else {})}
-        command = [sys.executable, "-m", "tests.durability.compacting", str(database), document]
-        self._process = subprocess.Popen(command, env=environment, start_new_session=True)
+        words, said = [str(database), document], database.with_name("compacting.log")
+        self._process = Forked(
+            "tests.durability.compacting", words, cwd=Path.cwd(), environment=environment, stdout=said, stderr=said
+        )
 
     @property
     def dead(self) -> bool:
@@ -50,7 +52,7 @@ class Compacting:
         return code is not None
 
     def kill(self) -> None:
-        self._process.kill()
+        self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
 

@@ -30,6 +30,7 @@ from collab.errors import BackupError, DatabaseTooNewError, DatabaseUnusableErro
 from collab.restore import restore
 from tests.support.database import stored
 from tests.support.members import typed
+from tests.support.processes import run_collab
 from tests.support.server import Server
 
 DEADLINE_SECONDS: Final = 30.0
@@ -49,10 +50,7 @@ def ignore(_what: str, _done: int, _total: int) -> None:
 
 def collab(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    command = [sys.executable, "-m", "collab", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
-    )
+    return run_collab(*map(str, arguments), timeout=60, environment={**os.environ, **environment})
 
 
 def begin(server: Server, **documents: str) -> None:

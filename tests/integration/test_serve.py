@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from collab.core.wire import EMPTY_STATE_VECTOR, var_bytes
 from tests.support.members import typed
+from tests.support.processes import run_collab
 from tests.support.server import Server, free_port
 
 ALONE = "collab: this release runs as one process, without Redis: leave out --workers and --redis"
@@ -25,9 +26,8 @@ ALONE = "collab: this release runs as one process, without Redis: leave out --wo
 
 def serve(*options: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `collab serve` until it gives up; `variables` are added to its environment."""
-    command = [sys.executable, "-m", "collab", "serve", "--port", str(free_port()), *options]
-    environment = {**os.environ, **variables}
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=folder, check=False, env=environment)
+    words = ["serve", "--port", str(free_port()), *options]
+    return run_collab(*words, cwd=folder, timeout=30, environment={**os.environ, **variables})
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -28,6 +27,7 @@ from collab.store.sql import SqlStore
 from tests.support import damage
 from tests.support.members import typing
 from tests.support.postgres import PostgresServer
+from tests.support.processes import run_collab
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -197,7 +197,4 @@ async def misspell(patient: Patient) -> None:
 
 async def collab(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run `collab doctor` as a process."""
-    command = [sys.executable, "-m", "collab", "doctor", *arguments]
-    return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, timeout=60, cwd=folder, check=False
-    )
+    return await asyncio.to_thread(run_collab, "doctor", *arguments, cwd=folder, timeout=60)

@@ -12,12 +12,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import httpx
+
+from tests.support.processes import Forked, Running
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
@@ -25,6 +27,9 @@ STOP_SECONDS: Final = 30.0
 
 class Server:
     """One server: its process, its folder, and where it listens. It comes back at the same port."""
+
+    forked: ClassVar = False
+    """Whether servers begin without importing everything anew, as the test suite has it."""
 
     def __init__(self, folder: Path, *options: str, **settings: object) -> None:
         """Prepare a server that keeps its database in `folder`.
@@ -43,7 +48,7 @@ class Server:
         self.module = "collab"
         """What is run with `python -m`."""
         self._log = folder.with_name(f"{folder.name}-{self.port}.log")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     @classmethod
     @contextmanager
@@ -81,15 +86,27 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        command = [*self.wrapper, sys.executable, "-m", self.module, "serve", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port)]
-        command += ["--data", str(self.folder), "--anonymous", "edit", *self.options]
+        words = ["serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        words += ["--data", str(self.folder), "--anonymous", "edit", *self.options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
         environment |= self.settings
+        self._process = self._begin(words, environment)
+        self._wait_until_it_answers(self._process)
+
+    def _begin(self, words: Sequence[str], environment: Mapping[str, str]) -> Running:
+        if Server.forked and not self.wrapper:
+            return Forked(
+                self.module,
+                words,
+                cwd=self.folder.parent,
+                environment=environment,
+                stdout=self._log,
+                stderr=self._log,
+            )
         with self._log.open("ab") as log:
             # A session of its own, so that `kill` reaches its children, too.
-            self._process = subprocess.Popen(
-                command,
+            return subprocess.Popen(
+                [*self.wrapper, sys.executable, "-m", self.module, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -97,7 +114,6 @@ class Server:
                 cwd=self.folder.parent,
                 start_new_session=True,
             )
-        self._wait_until_it_answers(self._process)
 
     def stop(self) -> None:
         """Ask it to end, and wait until it has.
@@ -132,7 +148,7 @@ class Server:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_it_answers(self, process: Running) -> None:
         deadline = time.monotonic() + START_SECONDS
         with httpx.Client(base_url=self.url, trust_env=False, verify=False) as client:
             while time.monotonic() < deadline:

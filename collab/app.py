@@ -25,10 +25,11 @@ from collab.auth.tokens import TokenAuthenticator, Tokens
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
 from collab.errors import ConfigurationError, UnavailableError
-from collab.http import documents, metrics, operations, page, reference
+from collab.http import documents, metrics, operations, page, reference, sharing
 from collab.http.dependencies import Services
 from collab.hub import Hub, HubLimits
 from collab.names import document_id
+from collab.permissions import Permissions
 from collab.relay.null import NullRelay
 from collab.sandbox import Sandbox
 from collab.settings import Anonymous, Settings
@@ -58,12 +59,10 @@ class Collab:
         """
         self.settings = settings or Settings()
         _check(self.settings)
-        tokens = None
+        tokens, self._anybody = None, None
         if authenticator is None:
-            tokens = _tokens(self.settings)
-            authenticator = TokenAuthenticator(
-                tokens, anonymous(self.settings.anonymous), names=self.settings.presence_names
-            )
+            tokens, self._anybody = _tokens(self.settings), anonymous(self.settings.anonymous)
+            authenticator = TokenAuthenticator(tokens, self._anybody, names=self.settings.presence_names)
         self._authenticator = authenticator
         self._stateless = stateless
         self._services: Services | None = None
@@ -72,6 +71,7 @@ class Collab:
         self.router.include_router(operations.router(self.services))
         self.router.include_router(metrics.router(self.services))
         self.router.include_router(documents.router(self.services))
+        self.router.include_router(sharing.router(self.services))
         self.router.routes.append(WebSocketRoute("/ws/{document:path}", YWebsocketRoute(self.services, self._rota)))
         shared = HocuspocusRoute(self.services, self._rota, _anteroom(self.settings))
         self.router.routes.append(WebSocketRoute("/hocuspocus", shared))
@@ -112,6 +112,7 @@ class Collab:
             store = await open_store(self.settings)
             stack.push_async_callback(store.close)
             self._services = self._assemble(store)
+            await self._services.permissions.load()
             self._turns = Rota(asyncio.get_running_loop())
             await stack.enter_async_context(self._services.hub.running())
             try:
@@ -142,12 +143,14 @@ class Collab:
         limits = HubLimits(
             linger_seconds=settings.linger_seconds,
             drain_seconds=settings.drain_seconds,
+            create_on_open=settings.create_on_open,
             room=RoomLimits(lag_seconds=settings.lag_limit_seconds),
             waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
         )
         hub = Hub(store, journal, NullRelay(), compactor, trials, limits, self._stateless)
+        permissions = Permissions(self._authenticator, store.rights, self._anybody, owners=settings.owners)
         origins = Origins(settings.other_origins)
-        return Services(store, journal, hub, sandbox, self._authenticator, trials, settings.max_message_bytes, origins)
+        return Services(store, journal, hub, sandbox, permissions, trials, settings.max_message_bytes, origins)
 
 
 def create_app(

@@ -22,7 +22,7 @@ from collab.core.ports import DocumentId, Uplink
 from collab.core.room import Due, Room
 from collab.core.turn import NOBODY
 from collab.core.waiting import WaitingLimits
-from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
+from collab.errors import CollabError, DamagedError, DiskFailedError, NotFoundError, UnavailableError
 from collab.fair_queue import FairQueue
 from collab.loading import Loader
 from collab.sandbox import Sandbox
@@ -52,6 +52,8 @@ class HubLimits:
     concurrent_loads: int = 8
     drain_seconds: float = 10.0
     """How long stopping may wait for the log."""
+    create_on_open: bool = True
+    """Whether a document that is not there is one that nobody has written to yet."""
     room: RoomLimits = field(default_factory=RoomLimits)
     waiting: WaitingLimits = field(default_factory=WaitingLimits)
 
@@ -159,6 +161,8 @@ class Hub:
 
     async def _open(self, document: DocumentId, principal: str, opened: asyncio.Future[Room]) -> None:
         try:
+            if not self._limits.create_on_open and await self._store.describe(document) is None:
+                raise NotFoundError(f"there is no document {document!r}")
             replica = await self._loader.load(document, principal)
         except CollabError as error:
             log.warning("a document could not be opened", document=document, error=str(error))

@@ -21,7 +21,7 @@ import uvicorn
 from collab import faults
 from collab.app import create_app
 from collab.auth.secret import Secret
-from collab.auth.tokens import Tokens
+from collab.auth.tokens import OWNER, Tokens
 from collab.core.connection import Access
 from collab.errors import ConfigurationError, DiskFailedError
 from collab.settings import Anonymous, Settings
@@ -147,7 +147,7 @@ def announce(settings: Settings, listening: socket.socket) -> None:
 
 def _owner_token(settings: Settings) -> str:
     tokens = Tokens(Secret(settings.given_secret, settings.data).make)
-    return tokens.issue(["*"], Access.EDIT, seconds=OWNER_SECONDS, id="owner")
+    return tokens.issue(["*"], Access.ADMIN, seconds=OWNER_SECONDS, id=OWNER)
 
 
 def listen(host: str, port: int) -> socket.socket:

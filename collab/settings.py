@@ -96,6 +96,12 @@ class Settings(BaseSettings):
     presence_names: bool = Field(
         True, description="whether others see the name and colour that somebody's token has; else whichever they say"
     )
+    create_on_open: bool = Field(
+        True, description="whether opening a document that is not there, and writing to it, creates it"
+    )
+    owners: bool = Field(
+        True, description="whether who creates a document may do everything with it, and give others access"
+    )
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 from secrets import token_bytes
-from typing import Protocol
+from typing import Final, Protocol
 
 from starlette.requests import HTTPConnection
 
@@ -16,6 +16,9 @@ from collab.core.awareness import Stamp
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import UnauthenticatedError
+
+ANONYMOUS: Final = "anonymous:"
+"""How the ids of people begin who are known by their address only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,20 @@ class Principal:
     """In which colour others see them, as CSS writes it; None: whichever they say."""
     shown_id: str | None = None
     """What others see instead of `id`; None: that."""
+    anonymous: bool = False
+    """Whether nobody knows who it is: they own nothing, and nothing can be granted to them."""
+    documents: tuple[str, ...] = ()
+    """Of which names, or beginnings of names with a `*`, they may see documents by themselves: for lists."""
+    operator: bool = False
+    """Whether they may take back what anybody may do."""
+    token: str | None = None
+    """The id of the token that they came with, by which it can be revoked."""
+    link: bytes | None = None
+    """The hash of the share link's key that they came with."""
+    claimed: Access | None = None
+    """Set by `Permissions`: what they may do without the database's word."""
+    as_of: int = 0
+    """Set by `Permissions`: how many changes of rights there had been."""
 
     @property
     def stamp(self) -> Stamp:
@@ -44,11 +61,13 @@ class Authenticator(Protocol):
     """Tells who is behind a request or a socket."""
 
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
-        """Return who asks for `document`.
+        """Return who asks for `document`; with `Access.NONE` they may do what the database grants them.
+
+        A request that is for none, such as for a list, asks for the document "*".
 
         Raises:
             UnauthenticatedError: nobody is known behind it.
-            ForbiddenError: whoever it is may not open it.
+            ForbiddenError: whoever it is may not open it, whatever the database says.
         """
 
 
@@ -71,7 +90,9 @@ class AnonymousAuthenticator:
                 "(collab token), or let in anybody (--anonymous)"
             )
         host = request.client.host if request.client else "unknown"
-        return Principal(f"anonymous:{host}", self._access, shown_id=self._shown(host))
+        return Principal(
+            f"{ANONYMOUS}{host}", self._access, shown_id=self._shown(host), anonymous=True, documents=("*",)
+        )
 
     def _shown(self, host: str) -> str:
         """Return what tells people at different addresses apart, and tells nobody the address."""

@@ -1,7 +1,6 @@
 """Tokens that say who somebody is and what they may do with which documents (JWT, RFC 7519).
 
-Not for: share links, which a database knows; a token needs nothing but the server's secret. It cannot
-be taken back, so it ends by itself.
+Not for: share links, which a database knows; a token needs nothing but the server's secret, and ends by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from uuid import uuid4
 import jwt
 from starlette.requests import HTTPConnection
 
-from collab.auth.base import Authenticator, Principal
+from collab.auth.base import ANONYMOUS, Authenticator, Principal
 from collab.auth.cookie import SessionError, in_cookie
 from collab.auth.jwks import ALGORITHMS, PublicKeys
 from collab.core.connection import Access
@@ -29,6 +28,9 @@ ALGORITHM: Final = "HS256"
 that may choose chooses none, or a public key as a secret (RFC 8725, 2.1)."""
 
 AUDIENCE: Final = "collab"
+OWNER: Final = "owner"
+"""Who comes by the link that the server prints when it starts."""
+
 MAX_CHARACTERS: Final = 256
 """Of who somebody is, which stands beside each row that they write, and of their name."""
 
@@ -52,6 +54,8 @@ class Claims:
     """Unix time."""
     color: str | None = None
     """In which colour others see them."""
+    token: str | None = None
+    """Its id (`jti`), by which it can be revoked."""
 
     def covers(self, document: DocumentId) -> bool:
         """Whether the token is for this document."""
@@ -108,6 +112,7 @@ class Tokens:
             "exp": now + int(seconds),
             "documents": list(documents),
             "role": access.value,
+            "jti": str(uuid4()),
         }
         if name is not None:
             claims["name"] = name
@@ -135,7 +140,10 @@ class Tokens:
         key = await self._keys.find(key_id, algorithm)
         if key is None:
             raise UnauthenticatedError("the token was signed with a key that nobody here knows")
-        return _understood(_decoded(token, key.key, algorithm, self._audience, self._issuer))
+        claims = _understood(_decoded(token, key.key, algorithm, self._audience, self._issuer))
+        if claims.id == OWNER or claims.id.startswith((ANONYMOUS, "link:", "guest:")):
+            raise UnauthenticatedError("the token's claim 'sub' is one that only this server gives")
+        return claims
 
     def read_own(self, token: str) -> Claims:
         """Return what a token says that is signed with the server's secret.
@@ -168,12 +176,25 @@ class TokenAuthenticator:
         claims = await self._claims(request)
         if claims is None:
             return await self._otherwise.authenticate(request, document)
-        access = claims.access
-        if not claims.covers(document):
-            anybody = await self._otherwise.authenticate(request, document)
-            access = anybody.access
+        access = claims.access if claims.covers(document) else await self._anybodys(request, document)
         name, color = (claims.name, claims.color) if self._names else (None, None)
-        return Principal(claims.id, access, name, claims.expires, color)
+        return Principal(
+            claims.id,
+            access,
+            name,
+            claims.expires,
+            color,
+            documents=claims.documents if claims.access is not Access.NONE else (),
+            operator="*" in claims.documents and claims.access is Access.ADMIN,
+            token=claims.token,
+        )
+
+    async def _anybodys(self, request: HTTPConnection, document: DocumentId) -> Access:
+        """Return what somebody may do with a document that their token does not name."""
+        try:
+            return (await self._otherwise.authenticate(request, document)).access
+        except UnauthenticatedError:
+            return Access.NONE
 
     async def _claims(self, request: HTTPConnection) -> Claims | None:
         token = presented(request)
@@ -218,9 +239,12 @@ def _matches(pattern: str, document: DocumentId) -> bool:
 
 
 def _understood(claims: Mapping[str, Any]) -> Claims:
-    documents, role, name, color = [claims.get(claim) for claim in ("documents", "role", "name", "color")]
+    documents, role, name, color, token = [claims.get(claim) for claim in ("documents", "role", "name", "color", "jti")]
     if not _is_sound(claims["sub"]):
         raise UnauthenticatedError(f"the token's claim 'sub' should be {_A_TEXT}")
+    if documents is None and role is None:
+        # Of somebody else's making: it says who it is, and the database what they may do.
+        documents, role = [], Access.NONE.value
     if not isinstance(documents, list) or not all(isinstance(pattern, str) for pattern in documents):
         raise UnauthenticatedError("the token's claim 'documents' should be a list of names")
     if name is not None and not _is_sound(name):
@@ -231,7 +255,9 @@ def _understood(claims: Mapping[str, Any]) -> Claims:
         access = Access(role)
     except ValueError:
         raise UnauthenticatedError(f"the token's claim 'role' should be {_one_of(Access)}") from None
-    return Claims(claims["sub"], name, tuple(documents), access, float(claims["exp"]), color)
+    if token is not None and not _is_sound(token):
+        raise UnauthenticatedError(f"the token's claim 'jti' should be {_A_TEXT}")
+    return Claims(claims["sub"], name, tuple(documents), access, float(claims["exp"]), color, token)
 
 
 def _is_sound(value: object) -> bool:

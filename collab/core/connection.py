@@ -24,11 +24,26 @@ from collab.errors import UnavailableError
 
 
 class Access(Enum):
-    """What a connection may do."""
+    """What somebody may do with a document: each more than those before it."""
 
+    NONE = "none"
+    """Nothing: no connection has it."""
     VIEW = "view"
     COMMENT = "comment"
     EDIT = "edit"
+    ADMIN = "admin"
+    """Edit, and say who may do what."""
+
+    def __lt__(self, other: Access) -> bool:
+        return _RANKS[self] < _RANKS[other]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it lets somebody change whatever they like."""
+        return self is Access.EDIT or self is Access.ADMIN
+
+
+_RANKS: Final = {access: rank for rank, access in enumerate(Access)}
 
 
 HELD: Final = 64
@@ -115,7 +130,7 @@ def may_take_over(owner: Connection, other: Connection) -> bool:
 
     A reader, who may be anybody, keeps none from somebody who writes.
     """
-    return owner.principal == other.principal or (other.access is Access.EDIT and owner.access is not Access.EDIT)
+    return owner.principal == other.principal or (other.access.writes and not owner.access.writes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def may_bring(connection: Connection, replica: Replica, inspection: Inspection) 
     """Whether a connection may make the changes of an update (R7, R30)."""
     if connection.access is Access.COMMENT:
         return replica.stays_in(COMMENTS, inspection)
-    return connection.access is Access.EDIT
+    return connection.access.writes
 
 
 def refusal_for(connection: Connection) -> str:

@@ -17,12 +17,13 @@ from fastapi import Path, Request
 from starlette.routing import Match
 from starlette.types import Scope
 
-from collab.auth.base import Authenticator, Principal
+from collab.auth.base import Principal
 from collab.auth.origins import Origins
 from collab.core.ports import DocumentId
 from collab.http.routes import Route
 from collab.hub import Hub
 from collab.names import document_id
+from collab.permissions import Permissions
 from collab.sandbox import Sandbox
 from collab.store.base import Store
 from collab.store.journal import GroupCommitJournal
@@ -42,7 +43,7 @@ class Services:
     journal: GroupCommitJournal
     hub: Hub
     sandbox: Sandbox
-    authenticator: Authenticator
+    permissions: Permissions
     trials: Sandbox
     """For what may be hostile: whoever keeps it busy keeps nobody from exporting."""
     max_body_bytes: int
@@ -86,6 +87,6 @@ def asking(running: Running) -> Callable[[Request, DocumentId], Awaitable[Princi
     """Return a function that tells who asks for a document."""
 
     async def principal(request: Request, document: DocumentId) -> Principal:
-        return await running().authenticator.authenticate(request, document)
+        return await running().permissions.authenticate(request, document)
 
     return principal

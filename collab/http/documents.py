@@ -15,7 +15,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 
 from collab.content import FORMATS, render
-from collab.core.connection import Access
 from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_UPDATE
@@ -43,7 +42,7 @@ FLUSH_SECONDS: Final = 10.0
 ExportFormat = Enum("ExportFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 """The formats that there are, as a query parameter."""
 
-_PROBLEMS: dict[int | str, dict[str, object]] = {
+PROBLEMS: dict[int | str, dict[str, object]] = {
     status: {"model": Problem, "description": description}
     for status, description in {
         400: "the document's name cannot be",
@@ -60,20 +59,20 @@ _PROBLEMS: dict[int | str, dict[str, object]] = {
 
 def router(running: Running) -> APIRouter:
     """Return the routes of documents."""
-    routes = APIRouter(prefix="/api/documents", tags=["documents"], route_class=DocumentRoute, responses=_PROBLEMS)
+    routes = APIRouter(prefix="/api/documents", tags=["documents"], route_class=DocumentRoute, responses=PROBLEMS)
 
     @routes.get("/{id}", summary="What is known of a document")
     async def describe(id: DocumentPath, request: Request) -> DocumentInfo:
         document = named(id)
         services = running()
-        await services.authenticator.authenticate(request, document)
+        await services.permissions.authenticate(request, document)
         return await _describe(services, document)
 
     @routes.get("/{id}/access", summary="What whoever asks may do")
     async def access(id: DocumentPath, request: Request) -> DocumentAccess:
         document = named(id)
         services = running()
-        principal = await services.authenticator.authenticate(request, document)
+        principal = await services.permissions.authenticate(request, document)
         return DocumentAccess(access=principal.access, lineage=await services.hub.lineage(document))
 
     @routes.put(
@@ -93,8 +92,8 @@ def router(running: Running) -> APIRouter:
     ) -> DocumentInfo:
         document = named(id)
         services = running()
-        principal = await services.authenticator.authenticate(request, document)
-        if principal.access is not Access.EDIT:
+        principal = await services.permissions.authenticate(request, document)
+        if not principal.access.writes:
             raise ForbiddenError(f"whoever asks may not write the document {document!r}")
         update = await _first_update(services, request, template)
         await _create(services, document, Entry(update, principal.id))
@@ -116,7 +115,7 @@ def router(running: Running) -> APIRouter:
     ) -> Response:
         document = named(id)
         services = running()
-        await services.authenticator.authenticate(request, document)
+        await services.permissions.authenticate(request, document)
         state, digest = await _state(services, document)
         etag = f'"{digest}-{format.value}"'
         headers = {"etag": etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
@@ -138,7 +137,7 @@ async def _first_update(services: Services, request: Request, template: str | No
     if body:
         raise MalformedError("a document begins with a body or as a template, not as both")
     origin = document_id(template)
-    await services.authenticator.authenticate(request, origin)
+    await services.permissions.authenticate(request, origin)
     state, _ = await _state(services, origin)
     return state
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from collab.auth.cookie import remember
+from collab.auth.links import is_key
 from collab.auth.tokens import Tokens
 from collab.errors import UnauthenticatedError, UnavailableError
 
@@ -18,7 +19,7 @@ async def signed_in(request: Request, tokens: Tokens | None) -> Response | None:
     wrong with it, as soon as it asks for anything, and the browser to forget it.
     """
     token = request.query_params.get("token")
-    if token is None or tokens is None:
+    if token is None or (tokens is None and not is_key(token)):
         return None
     response = RedirectResponse(_without_token(request), 303)
     response.headers.update({"referrer-policy": "no-referrer", "cache-control": "no-store"})
@@ -27,7 +28,9 @@ async def signed_in(request: Request, tokens: Tokens | None) -> Response | None:
     return response
 
 
-async def _end_of(token: str, tokens: Tokens) -> float | None:
+async def _end_of(token: str, tokens: Tokens | None) -> float | None:
+    if tokens is None or is_key(token):
+        return None
     try:
         return (await tokens.read(token)).expires
     except (UnauthenticatedError, UnavailableError):

@@ -26,6 +26,7 @@ from collab.errors import CollabError, DamagedError
 from collab.sandbox import Sandbox
 from collab.store.base import Archive, Compaction, LogRow, RowKind, Store, contents_of
 from collab.store.history import pack
+from collab.store.rights import Rights
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,10 @@ class CompactionPolicy:
 
 
 class CompactedStore(Store, Archive, Protocol):
-    """A store that is its own archive."""
+    """A store that is its own archive, and knows who may do what."""
+
+    @property
+    def rights(self) -> Rights: ...
 
 
 @dataclass(slots=True)

@@ -9,21 +9,25 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from collab.core.connection import Access
 from collab.core.ports import DocumentId, Entry
 from collab.errors import UnavailableError
 from collab.store import history
 from collab.store.base import Archive, Compaction, Description, LogRow, RowKind, Segment, Store
+from collab.store.rights import Grant, Link, NewLink, Revoked, Rights, Seen, Standing, View
 
 
 @dataclass(slots=True)
 class _Document:
     created_at: float
+    owner: str | None = None
     lineage: str = field(default_factory=lambda: secrets.token_hex(16))
     rows: dict[int, LogRow] = field(default_factory=dict)
     clients: dict[int, str] = field(default_factory=dict)
     segments: dict[int, Segment] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
 
 
 class MemoryStore(Store, Archive):
@@ -34,6 +38,7 @@ class MemoryStore(Store, Archive):
         self._documents: dict[DocumentId, _Document] = {}
         self._ids = itertools.count(1)
         self._closed = False
+        self.rights = MemoryRights(self._documents, clock)
 
     async def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
         self._insist_on_open()
@@ -41,7 +46,7 @@ class MemoryStore(Store, Archive):
         for name, entry in batch:
             document = self._documents.get(name)
             if document is None:
-                document = self._documents[name] = _Document(now)
+                document = self._documents[name] = _Document(now, entry.author or None)
             row = LogRow(next(self._ids), RowKind.UPDATE, entry.data, entry.author, now)
             document.rows[row.id] = row
             for client in entry.clients:
@@ -131,3 +136,83 @@ class MemoryStore(Store, Archive):
     def _insist_on_open(self) -> None:
         if self._closed:
             raise UnavailableError("the store is closed")
+
+
+class MemoryRights(Rights):
+    """The same of rights. Shares the store's documents."""
+
+    def __init__(self, documents: Mapping[DocumentId, _Document], clock: Callable[[], float]) -> None:
+        self._documents = documents
+        self._clock = clock
+        self._links: dict[bytes, Link] = {}
+        self._revoked: set[tuple[Revoked, str]] = set()
+
+    async def standing(self, document: DocumentId, principal: str) -> Standing | None:
+        found = self._documents.get(document)
+        if found is None:
+            return None
+        grant = found.grants.get(principal)
+        return Standing(found.owner, grant.access if grant else None)
+
+    async def grants(self, document: DocumentId) -> Sequence[Grant]:
+        found = self._documents.get(document)
+        return sorted(found.grants.values(), key=lambda grant: grant.principal) if found else []
+
+    async def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> bool:
+        found = self._documents.get(document)
+        if found is not None:
+            found.grants[principal] = Grant(principal, access, self._clock(), by)
+        return found is not None
+
+    async def withdraw(self, document: DocumentId, principal: str) -> bool:
+        found = self._documents.get(document)
+        return found is not None and found.grants.pop(principal, None) is not None
+
+    async def links(self, document: DocumentId) -> Sequence[Link]:
+        return [link for link in self._links.values() if link.document == document]
+
+    async def add_link(self, document: DocumentId, link: NewLink) -> Link | None:
+        if document not in self._documents:
+            return None
+        id = len(self._links) + 1
+        made = Link(
+            id, document, link.access, link.label, self._clock(), link.created_by, link.expires_at, revoked_at=None
+        )
+        self._links[link.key_hash] = made
+        return made
+
+    async def find_link(self, key_hash: bytes) -> Link | None:
+        return self._links.get(key_hash)
+
+    async def revoke_link(self, document: DocumentId, id: int) -> bool:
+        for key_hash, link in self._links.items():
+            if link.document == document and link.id == id:
+                revoked_at = self._clock() if link.revoked_at is None else link.revoked_at
+                self._links[key_hash] = replace(link, revoked_at=revoked_at)
+                return True
+        return False
+
+    async def revoke(self, kind: Revoked, value: str) -> None:
+        self._revoked.add((kind, value))
+
+    async def reinstate(self, kind: Revoked, value: str) -> bool:
+        was_revoked = (kind, value) in self._revoked
+        self._revoked.discard((kind, value))
+        return was_revoked
+
+    async def revoked(self) -> Sequence[tuple[Revoked, str]]:
+        return sorted(self._revoked, key=lambda each: (each[0].value, each[1]))
+
+    async def visible(self, view: View, after: str, limit: int) -> Sequence[Seen]:
+        found = [
+            Seen(name, document.owner, document.created_at)
+            for name, document in sorted(self._documents.items())
+            if name > after and _is_seen(name, document, view)
+        ]
+        return found[:limit]
+
+
+def _is_seen(name: DocumentId, document: _Document, view: View) -> bool:
+    if name in view.names or name.startswith(view.prefixes):
+        return True
+    return view.principal is not None and (view.principal == document.owner or view.principal in document.grants)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, inspect, select, text
 
 from collab.errors import DatabaseTooNewError, DatabaseUnusableError
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this release reads and writes: the newest in `migrations/versions`."""
 
 

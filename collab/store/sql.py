@@ -22,6 +22,7 @@ from collab.core.ports import DocumentId, Entry
 from collab.errors import ConfigurationError, DamagedError, StatementRefusedError
 from collab.store import seeding, statements
 from collab.store.base import Archive, Compaction, Description, LogRow, Segment, Store
+from collab.store.rights import SqlRights
 from collab.store.sqlite import Row, SqliteDatabase
 from collab.store.tables import history
 
@@ -62,6 +63,7 @@ class SqlStore(Store, Archive):
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
+        self.rights = SqlRights(database, clock)
         self._append_sql = statements.append_sql(database.dialect)
         self._known: set[DocumentId] = set()
 
@@ -160,7 +162,7 @@ class SqlStore(Store, Archive):
             self._known.clear()
 
     def _write(self, batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
-        statements.create({document for document, _ in batch}, now, connection)
+        statements.create(batch, now, connection)
         statements.append(self._append_sql, batch, now, connection)
         if faults.reach is not None:
             faults.reach(faults.Point.IN_TRANSACTION)

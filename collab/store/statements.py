@@ -22,7 +22,8 @@ from collab.store.tables import history as segments
 _IDS_AT_ONCE = 500
 
 _CREATE = text(
-    "INSERT INTO documents (name, lineage, created_at) VALUES (:name, :lineage, :now) ON CONFLICT (name) DO NOTHING"
+    "INSERT INTO documents (name, lineage, created_at, owner) VALUES (:name, :lineage, :now, :owner)"
+    " ON CONFLICT (name) DO NOTHING"
 )
 _CLAIM = text(
     "INSERT INTO clients (document_id, client_id, author)"
@@ -41,10 +42,14 @@ def append_sql(dialect: Dialect) -> str:
     return str(_APPEND.compile(dialect=dialect))
 
 
-def create(names: set[DocumentId], now: float, connection: Connection) -> None:
-    """Create those documents that there are not."""
+def create(batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
+    """Create those documents that there are not; whoever wrote first owns them (K1)."""
+    first = dict(reversed(batch))
     # In one order everywhere, or two workers could wait for each other.
-    rows = [{"name": name, "lineage": secrets.token_hex(16), "now": now} for name in sorted(names)]
+    rows = [
+        {"name": name, "lineage": secrets.token_hex(16), "now": now, "owner": first[name].author or None}
+        for name in sorted(first)
+    ]
     connection.execute(_CREATE, rows)
 
 

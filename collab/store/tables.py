@@ -21,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 # SQLite counts up only a column that is called INTEGER, and that has 64 bits, too.
@@ -43,6 +44,7 @@ documents = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("lineage", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
+    Column("owner", Text, index=True),
     sqlite_autoincrement=True,
 )
 
@@ -95,5 +97,42 @@ damaged = Table(
     Column("reason", Text, nullable=False),
     Column("moved_at", _Time, nullable=False),
     Column("data", LargeBinary),
+    sqlite_autoincrement=True,
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("document_id", _Id, ForeignKey(documents.c.id), primary_key=True),
+    Column("principal", Text, primary_key=True, index=True),
+    Column("role", Text, nullable=False),
+    Column("granted_at", _Time, nullable=False),
+    Column("granted_by", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("document_id", _Id, ForeignKey(documents.c.id), nullable=False, index=True),
+    Column("role", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", _Time),
+    Column("revoked_at", _Time),
+    Column("key_hash", LargeBinary, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("revoked_at", _Time, nullable=False),
+    UniqueConstraint("kind", "value"),
     sqlite_autoincrement=True,
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from collab.auth.base import Authenticator
 from collab.auth.origins import Origins
 from collab.hub import Hub
+from collab.permissions import Permissions
 
 
 class Serving(Protocol):
@@ -16,7 +16,7 @@ class Serving(Protocol):
     def hub(self) -> Hub: ...
 
     @property
-    def authenticator(self) -> Authenticator: ...
+    def permissions(self) -> Permissions: ...
 
     @property
     def origins(self) -> Origins: ...

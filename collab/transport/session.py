@@ -81,6 +81,8 @@ class Session:
 
     def enter(self) -> None:
         """Come in; the socket takes frames from now on."""
+        if self._connection.closed:
+            return  # turned out on the way
         self._room.admit(self._connection)
         if not self._hub.is_open(self._room):
             # Closed while its client was on the way; whoever comes next gets another one.

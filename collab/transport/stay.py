@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from collab.auth.base import Principal
-from collab.core.connection import Access, Connection
+from collab.core.connection import Connection
 from collab.core.hocuspocus import Credentials, Hocuspocus, Type, read_credentials
 from collab.core.ports import DocumentId
 from collab.core.room import Room
@@ -94,6 +94,7 @@ class Stay:
         self._version: str | None = None
         self._principal: Principal | None = None
         self._room: Room | None = None
+        self._document: DocumentId | None = None
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -173,13 +174,20 @@ class Stay:
             return  # gone meanwhile
         self._phase = _Phase.INSIDE
         self._socket.joined()
-        self._principal, self._room = principal, room
+        self._principal, self._room, self._document = principal, room, document
         self._connection = Connection(self, self.dialect, principal.id, principal.access, stamp=principal.stamp)
         self._session = Session(hub, self._socket.rota, room, self._connection, self)
-        self.write(self.dialect.authenticated(may_write=principal.access is Access.EDIT))
+        self.write(self.dialect.authenticated(may_write=principal.access.writes))
         self._watch(principal.expires)
+        self._be_known(document)
         self._session.enter()
         self._take_held()
+
+    def _be_known(self, document: DocumentId) -> None:
+        """Hear of it when rights change; people whom nobody knows have none that could."""
+        permissions = self._socket.serving.permissions
+        if not self.principal.anonymous and permissions.enter(document, self):
+            self._socket.serving.hub.run_errand(permissions.look_again(document, self))
 
     def _take_held(self) -> None:
         try:
@@ -209,7 +217,7 @@ class Stay:
     async def _authenticate(self, document: DocumentId, token: str | None) -> Principal:
         request = HTTPConnection(_bearing(token, self._socket.scope))
         self._socket.serving.origins.check(request)
-        return await self._socket.serving.authenticator.authenticate(request, document)
+        return await self._socket.serving.permissions.authenticate(request, document)
 
     # ---- while somebody is in ----
 
@@ -246,17 +254,34 @@ class Stay:
         except Exception:
             log.exception("a token could not be looked into")
             return
-        known, room, connection = self._principal, self._room, self._connection
-        if not self.inside or known is None or room is None or connection is None:
+        if not self.inside or self._principal is None:
             return
-        if principal.id != known.id:
+        if principal.id != self._principal.id:
             self._dismiss(ForbiddenError("another token has to be of the same person"))
             return
-        self._principal = principal
         self._watch(principal.expires)
-        if principal.access is not known.access:
-            self.write(self.dialect.authenticated(may_write=principal.access is Access.EDIT))
-            room.permit(connection, principal.access)
+        self.access_changed(principal)
+
+    @property
+    def principal(self) -> Principal:
+        """Whoever was let in."""
+        assert self._principal is not None
+        return self._principal
+
+    def access_changed(self, principal: Principal) -> None:
+        """Go on as this one; the client is told if that lets it do more or less (K5)."""
+        before, self._principal = self._principal, principal
+        if before is None or self._room is None or self._connection is None or principal.access is before.access:
+            return
+        self.write(self.dialect.authenticated(may_write=principal.access.writes))
+        self._room.permit(self._connection, principal.access)
+
+    def turned_out(self, error: CollabError) -> None:
+        """Go: whoever it is may not stay."""
+        if isinstance(error, UnavailableError):
+            self._socket.close(error.close_code, str(error))
+        else:
+            self._dismiss(error)
 
     # ---- what its session and its room call ----
 
@@ -288,7 +313,9 @@ class Stay:
     def _leave(self) -> None:
         self._phase = _Phase.DENIED
         session, self._session = self._session, None
-        self._principal = self._room = self._connection = None
+        if self._document is not None:
+            self._socket.serving.permissions.leave(self._document, self)
+        self._principal = self._room = self._connection = self._document = None
         self._watch(None)
         while self._held:
             self._socket.release(self._held.popleft())

@@ -8,16 +8,20 @@ the socket, or how its frames come and go (`asgi`, `direct`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from collab.auth.base import Principal
 from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId
-from collab.errors import CollabError, LineageError
+from collab.core.room import Room
+from collab.errors import AccessChangedError, CollabError, LineageError
 from collab.hub import Hub
 from collab.names import document_id
+from collab.permissions import CHANGED
 from collab.transport.asgi import Socket, refuse, serve, turn_away
 from collab.transport.rota import Rota
 from collab.transport.serving import Serving
@@ -39,19 +43,45 @@ class YWebsocketRoute:
             serving = self._running()
             request = HTTPConnection(scope)
             serving.origins.check(request)
-            principal = await serving.authenticator.authenticate(request, document)
+            principal = await serving.permissions.authenticate(request, document)
             async with serving.hub.kept_open(document, principal.id) as room:
                 if await _is_stray(serving.hub, document, scope):
                     await turn_away(LineageError(), send)
                     return
+                visit: Visit | None = None
 
                 def attend(socket: Socket) -> Session:
+                    nonlocal visit
                     connection = Connection(socket, Y_WEBSOCKET, principal.id, principal.access, stamp=principal.stamp)
+                    if not principal.anonymous:
+                        visit = Visit(room, connection, principal)
+                        if serving.permissions.enter(document, visit):
+                            serving.hub.run_errand(serving.permissions.look_again(document, visit))
                     return Session(serving.hub, self._rota(), room, connection, socket, principal.expires)
 
-                await serve(scope, receive, send, attend)
+                try:
+                    await serve(scope, receive, send, attend)
+                finally:
+                    if visit is not None:
+                        serving.permissions.leave(document, visit)
         except CollabError as error:
             await refuse(error, scope, send)
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """Somebody known on a socket of their own. This protocol can't say that a role has changed, so they come again."""
+
+    room: Room
+    connection: Connection
+    principal: Principal
+
+    def access_changed(self, principal: Principal) -> None:
+        self.room.close(self.connection, AccessChangedError(CHANGED))
+
+    def turned_out(self, error: CollabError) -> None:
+        # Whatever it is, coming again tells them before the upgrade.
+        self.room.close(self.connection, AccessChangedError(str(error)))
 
 
 async def _is_stray(hub: Hub, document: DocumentId, scope: Scope) -> bool:

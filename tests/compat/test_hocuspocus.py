@@ -27,6 +27,9 @@ SECRET: Final = "s" * 64
 GONE_SECONDS: Final = 2.0
 """How soon others see that somebody was cut off."""
 
+CHANGED_SECONDS: Final = 2.0
+"""How soon a change of rights reaches whoever is here."""
+
 Scenario = Callable[..., Any]
 
 
@@ -126,6 +129,16 @@ def test_a_token_that_ends_is_replaced(node: Node, guarded_server: Server) -> No
 
     for library, closes in zip(HOCUSPOCUSES, (1, 0, 0), strict=True):
         assert {"text": "before and after", "asked": 2, "closes": closes, "denials": []} == seen[library], library
+
+
+def test_who_came_by_a_link_goes_with_it(node: Node, guarded_server: Server) -> None:
+    """K5, K3: whichever provider they have, and nothing more of theirs comes in."""
+    seen = play(node, guarded_server, "revoked", admin=token(Access.ADMIN))
+
+    assert list(ALL) == list(seen)
+    for library, each in seen.items():
+        assert ("hello!?", False) == (each["late"], each["back"]), library
+    assert max(each["seconds"] for each in seen.values()) < CHANGED_SECONDS
 
 
 def test_what_is_not_unsynced_any_more_survives_a_kill(node: Node, tmp_path: Path) -> None:

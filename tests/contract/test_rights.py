@@ -40,15 +40,15 @@ MESSAGES: Final = {
 TAKEN, REFUSED, ANSWERED, SEEN, HEARD, CLOSED = "taken", "refused", "answered", "seen", "heard", "closed"
 
 EXPECTED: Final = {
-    "step 1": dict.fromkeys(("view", "comment", "edit"), ANSWERED),
-    "step 2": {"view": REFUSED, "comment": REFUSED, "edit": TAKEN},
-    "step 2 of a comment": {"view": REFUSED, "comment": TAKEN, "edit": TAKEN},
-    "update": {"view": REFUSED, "comment": REFUSED, "edit": TAKEN},
-    "comment": {"view": REFUSED, "comment": TAKEN, "edit": TAKEN},
-    "awareness": dict.fromkeys(("view", "comment", "edit"), SEEN),
-    "query": dict.fromkeys(("view", "comment", "edit"), ANSWERED),
-    "stateless": dict.fromkeys(("view", "comment", "edit"), HEARD),
-    "unknown": dict.fromkeys(("view", "comment", "edit"), CLOSED),
+    "step 1": dict.fromkeys(("view", "comment", "edit", "admin"), ANSWERED),
+    "step 2": {"view": REFUSED, "comment": REFUSED, "edit": TAKEN, "admin": TAKEN},
+    "step 2 of a comment": {"view": REFUSED, "comment": TAKEN, "edit": TAKEN, "admin": TAKEN},
+    "update": {"view": REFUSED, "comment": REFUSED, "edit": TAKEN, "admin": TAKEN},
+    "comment": {"view": REFUSED, "comment": TAKEN, "edit": TAKEN, "admin": TAKEN},
+    "awareness": dict.fromkeys(("view", "comment", "edit", "admin"), SEEN),
+    "query": dict.fromkeys(("view", "comment", "edit", "admin"), ANSWERED),
+    "stateless": dict.fromkeys(("view", "comment", "edit", "admin"), HEARD),
+    "unknown": dict.fromkeys(("view", "comment", "edit", "admin"), CLOSED),
 }
 
 
@@ -74,13 +74,13 @@ class Bench:
     async def speaker(self, protocol: str, role: str) -> AsyncIterator[tuple[ClientConnection, bytes]]:
         """A connection of somebody with this role, and what their messages begin with."""
         if protocol == "y-websocket":
-            query = "" if role == "none" else f"?token={token(role)}"
+            query = "" if role == "nobody" else f"?token={token(role)}"
             async with self.served.connect(f"notes{query}") as socket:
                 yield socket, b""
         else:
             address = var_string("notes")
             async with connect(f"ws://127.0.0.1:{self.served.port}/hocuspocus", compression=None) as socket:
-                said = "" if role == "none" else token(role)
+                said = "" if role == "nobody" else token(role)
                 await socket.send(address + b"\x02\x00" + var_string(said) + var_string("4.8.0"))
                 yield socket, address
 
@@ -128,13 +128,13 @@ def token(role: str) -> str:
 
 
 @pytest.mark.parametrize("protocol", ["y-websocket", "Hocuspocus"])
-@pytest.mark.parametrize("role", ["none", "view", "comment", "edit"])
+@pytest.mark.parametrize("role", ["nobody", "none", "view", "comment", "edit", "admin"])
 @pytest.mark.parametrize("name", MESSAGES)
 async def test_each_message_is_up_to_its_senders_role(ws: Any, protocol: str, role: str, name: str) -> None:
     """G12, R7, R30, T1, T11."""
     async with Bench.running(ws) as bench:
-        if role == "none":
-            await nobody_comes_in(bench, protocol, name)
+        if role in ("nobody", "none"):
+            await nobody_comes_in(bench, protocol, role, name)
             return
         async with bench.speaker(protocol, role) as (socket, prefix):
             if name == "query":
@@ -149,15 +149,15 @@ async def test_each_message_is_up_to_its_senders_role(ws: Any, protocol: str, ro
         assert (2 if expected == TAKEN else 1) >= len(rows)
 
 
-async def nobody_comes_in(bench: Bench, protocol: str, name: str) -> None:
+async def nobody_comes_in(bench: Bench, protocol: str, role: str, name: str) -> None:
     """Whatever they say."""
     if protocol == "y-websocket":
         with pytest.raises(InvalidStatus) as refused:
-            async with bench.speaker(protocol, "none"):
+            async with bench.speaker(protocol, role):
                 pass
-        assert 401 == refused.value.response.status_code
+        assert (401 if role == "nobody" else 403) == refused.value.response.status_code
         return
-    async with bench.speaker(protocol, "none") as (socket, prefix):
+    async with bench.speaker(protocol, role) as (socket, prefix):
         await socket.send(prefix + MESSAGES[name])
         async with asyncio.timeout(20):
             assert (prefix + b"\x02\x01") == (await socket.recv(decode=False))[: len(prefix) + 2]

@@ -161,7 +161,7 @@ async def test_a_token_counts_for_its_document_only(ws: Any) -> None:
 
         await one.join(token())
         await one.sign_in(token(), "plans")
-        assert b"--anonymous" in await one.heard_of(Type.AUTH, "plans")
+        assert b"not open to you" in await one.heard_of(Type.AUTH, "plans")
 
         await one.join(token(document="plans"), "plans")
 
@@ -364,7 +364,7 @@ async def test_a_token_is_asked_for_again_before_it_ends(ws: Any) -> None:
 
 @pytest.mark.parametrize(
     ("another", "said"),
-    [(token(id="bob"), b"same person"), (token(document="plans"), b"--anonymous"), ("sesame", b"no JWT")],
+    [(token(id="bob"), b"same person"), (token(document="plans"), b"not open to you"), ("sesame", b"no JWT")],
     ids=["of somebody else", "for something else", "none"],
 )
 async def test_a_token_that_is_not_right_ends_the_stay(ws: Any, another: str, said: bytes) -> None:

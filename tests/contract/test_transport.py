@@ -306,17 +306,17 @@ async def test_pages_of_elsewhere_open_no_socket(
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
-    [("plans?token=" + token(Access.EDIT), b"--anonymous"), ("notes?token=sesame", b"no JWT")],
+    ("document", "status", "said"),
+    [("plans?token=" + token(Access.EDIT), 403, b"not open to you"), ("notes?token=sesame", 401, b"no JWT")],
     ids=["for another document", "no token at all"],
 )
-async def test_a_token_that_is_not_right_opens_nothing(ws: Any, document: str, said: bytes) -> None:
+async def test_a_token_that_is_not_right_opens_nothing(ws: Any, document: str, status: int, said: bytes) -> None:
     """I2, I3."""
     async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served:
         with pytest.raises(InvalidStatus) as refused:
             await served.connect(document)
 
-    assert 401 == refused.value.response.status_code
+    assert status == refused.value.response.status_code
     assert said in (refused.value.response.body or b"")
 
 

@@ -20,6 +20,7 @@ from collab.loading import readable_of
 from collab.sandbox import Sandbox
 from collab.store.base import Compaction, Description, LogRow, Segment
 from collab.store.compaction import CompactedStore, Compactor
+from collab.store.rights import Rights
 from tests.durability.evidence import contents_of
 from tests.durability.ledger import Findings, compare
 from tests.durability.manuscript import Manuscript
@@ -72,6 +73,10 @@ class Unhurried(CompactedStore):
     def __init__(self, store: CompactedStore, random: Random) -> None:
         self._store = store
         self._random = random
+
+    @property
+    def rights(self) -> Rights:
+        return self._store.rights
 
     async def append(self, batch: Sequence[tuple[DocumentId, Entry]]) -> None:
         await _idle(self._random)

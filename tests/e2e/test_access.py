@@ -56,7 +56,7 @@ async def test_who_has_a_link_may_do_what_it_says_until_it_ends(people: People, 
         await guest.write("hello")
         await expect(guest.saved("Saved")).to_be_visible()
         other = await (await people.come()).visit(link("plans", 600))
-        await expect(other.page.get_by_text("Nobody comes in here without a token")).to_be_visible()
+        await expect(other.page.get_by_text("or it is not open to you")).to_be_visible()
         wrong = await (await people.come()).visit(f"{server.url}/d/notes?token=sesame")
         await expect(wrong.page.get_by_text("The token cannot be read")).to_be_visible()
         await wrong.button("Try again").click()

@@ -73,7 +73,7 @@ def test_a_token_is_all_that_is_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--role", "owner"), "--role: it should be one of view, comment, edit, not 'owner'"),
+        (("--role", "owner"), "--role: it should be one of none, view, comment, edit, admin, not 'owner'"),
         (("--role", "edit", "--expires", "soon"), "--expires: it should be a time such as 30m, 8h or 7d, not 'soon'"),
         (("--role", "edit", "--expires", "0h"), "--expires: it should be a time such as 30m, 8h or 7d, not '0h'"),
         (("--role", "edit", "--expires", "9" * 5_000 + "d"), "--expires: it should be a time"),

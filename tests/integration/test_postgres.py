@@ -97,7 +97,7 @@ class TestTransactions:
     ) -> None:
         """S2: what is remembered of documents is only a short cut."""
         await store.append([ONE])
-        await postgres.execute("TRUNCATE documents, log, clients, history, damaged", database=name)
+        await postgres.execute("TRUNCATE documents CASCADE", database=name)
 
         await store.append([TWO])
 

@@ -114,6 +114,34 @@ const scenarios = {
     })
   },
 
+  /** A share link is taken back while somebody writes by it. */
+  async revoked (base, { name, admin }) {
+    const ask = async (method, path, body) => await fetch(`${base.replace('ws', 'http')}/api/documents/${path}`, {
+      method, body, headers: { authorization: `Bearer ${admin}`, 'content-type': 'application/json' }
+    })
+    return await each(all, async (library) => {
+      const document = `${name} of ${library}`
+      const links = `${encodeURIComponent(document)}/links`
+      const owner = await joinSynced('Hocuspocus 4', base, document, { token: admin })
+      owner.text.insert(0, 'hello')
+      await until(owner.synced, 'the document to be there')
+      const { id, key } = await (await ask('POST', links, '{"role": "edit"}')).json()
+      const guest = await joinSynced(library, base, document, { token: key })
+      guest.text.insert(5, '!')
+      await converged(owner, guest)
+      const started = Date.now()
+      await ask('DELETE', `${links}/${id}`)
+      const { closes, denials } = guest.seen ?? {}
+      await until(() => closes ? closes.length + denials.length > 0 : !guest.online(), 'the guest to be sent away')
+      const seconds = (Date.now() - started) / 1000
+      guest.text.insert(0, 'not ')
+      owner.text.insert(6, '?')
+      await until(owner.synced, 'the owner to go on')
+      const late = await joinSynced('y-websocket 3', base, document, { token: admin })
+      return { seconds, late: late.text.toString(), back: guest.seen === undefined && guest.synced() }
+    })
+  },
+
   /** Several documents on one socket; one of them ends, the others go on. */
   async shared (base, { name }) {
     return await each(hocuspocuses, async (library) => {

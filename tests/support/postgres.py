@@ -184,7 +184,7 @@ class PostgresServer:
         if self._clean is None:
             self._clean = await self.create_database()
         else:
-            await self.execute("TRUNCATE documents, log, clients, history, damaged", database=self._clean)
+            await self.execute("TRUNCATE documents, revocations CASCADE", database=self._clean)
         return self._clean
 
     def _make(self) -> None:

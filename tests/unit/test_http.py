@@ -230,7 +230,7 @@ async def test_a_name_that_cannot_be_is_refused(running: tuple[httpx.AsyncClient
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/a/b/c", "/a%2Fb", "/api", "/api/documents", "/api/nothing"])
+@pytest.mark.parametrize("path", ["/nothing", "/a/b/c", "/a%2Fb", "/api", "/api/nothing", "/api/nothing/here"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
 async def test_a_program_gets_a_problem_where_nothing_is(client: httpx.AsyncClient, method: str, path: str) -> None:
     """E4."""

@@ -94,7 +94,7 @@ async def test_the_page_may_then_do_what_the_token_allows() -> None:
         after = await client.get("/api/documents/notes/access")
         other = await client.get("/api/documents/plans/access")
 
-    assert (401, 200, 401) == (before.status_code, after.status_code, other.status_code)
+    assert (401, 200, 403) == (before.status_code, after.status_code, other.status_code)
     assert "edit" == after.json()["access"]
 
 

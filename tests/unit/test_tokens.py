@@ -105,9 +105,9 @@ def test_a_token_is_for_the_documents_that_it_names(pattern: str, document: str,
         (signed(sub="a" * 257), "'sub' should be a text of 1 to 256"),
         (signed(exp="soon"), "cannot be read"),
         (signed(exp=float("inf")), "cannot be read"),
-        (signed(role=None), "'role' should be 'view', 'comment' or 'edit'"),
-        (signed(role="owner"), "'role' should be 'view', 'comment' or 'edit'"),
-        (signed(role=["edit"]), "'role' should be 'view', 'comment' or 'edit'"),
+        (signed(role=None), "'role' should be 'none', 'view', 'comment', 'edit' or 'admin'"),
+        (signed(role="owner"), "'role' should be 'none', 'view', 'comment', 'edit' or 'admin'"),
+        (signed(role=["edit"]), "'role' should be 'none', 'view', 'comment', 'edit' or 'admin'"),
         (signed(documents=None), "'documents' should be a list"),
         (signed(documents="notes"), "'documents' should be a list"),
         (signed(documents=[1]), "'documents' should be a list"),
@@ -157,8 +157,8 @@ class TestAuthenticator:
         )
 
         assert ("ann", Access.VIEW) == (principal.id, principal.access)
-        with pytest.raises(UnauthenticatedError):
-            await TokenAuthenticator(TOKENS, AnonymousAuthenticator(None)).authenticate(asking(token), plans)
+        alone = await TokenAuthenticator(TOKENS, AnonymousAuthenticator(None)).authenticate(asking(token), plans)
+        assert ("ann", Access.NONE) == (alone.id, alone.access)
 
     async def test_nobody_comes_in_with_a_bad_token_who_might_without(self) -> None:
         """I2: they would go on as somebody else, and not know."""

@@ -1,5 +1,6 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import type { Session } from "../session/Session";
+import { mayWrite } from "../session/terms";
 import { useNotedAsRecent } from "../session/useNotedAsRecent";
 import { useSessionState } from "../session/useSessionState";
 import { useTitle } from "../session/useTitle";
@@ -22,7 +23,7 @@ export function Editor({ session, onStartOver }: EditorProps) {
   const { link, opened, access, unsaved, refusal, copied } = useSessionState(session);
   const [title, rename] = useTitle(meta);
   const ended = link.kind === "refused" || link.kind === "replaced";
-  const readOnly = !opened || access !== "edit" || refusal !== null || ended;
+  const readOnly = !opened || !mayWrite(access) || refusal !== null || ended;
 
   useDocumentTitle(`${title || document} – collab`);
   useNotedAsRecent(document, title, opened);

@@ -1,4 +1,5 @@
 import type { Session } from "../session/Session";
+import { mayWrite } from "../session/terms";
 import { useSessionState } from "../session/useSessionState";
 import { LostNotice } from "./LostNotice";
 import { NotKeptNotice } from "./NotKeptNotice";
@@ -12,7 +13,7 @@ interface NoticesProps {
 /** What the person has to know above the text. */
 export function Notices({ session }: NoticesProps) {
   const { link, opened, access, unsaved, refusal } = useSessionState(session);
-  const reading = opened && access !== "edit";
+  const reading = opened && !mayWrite(access);
   // Who wrote without a connection may only read when it is back.
   const notKept = link.kind !== "refused" && (refusal !== null || (reading && unsaved));
   return (

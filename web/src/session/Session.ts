@@ -19,7 +19,7 @@ import { FIRST_LINK, type Link, type LinkEvent, nextLink } from "./link";
 import { askAbout } from "./problem";
 import { SaveWatch } from "./SaveWatch";
 import { MESSAGE_SYNC_STATUS, readSyncStatus, syncStatus } from "./syncStatus";
-import type { Access, Terms } from "./terms";
+import { type Access, mayWrite, type Terms } from "./terms";
 
 export interface SessionState {
   readonly link: Link;
@@ -188,7 +188,7 @@ export class Session {
   private sendWhenSynced(message: Uint8Array<ArrayBuffer>): boolean {
     const { ws, wsconnected, synced } = this.provider;
     // What a reader has is not asked for, so it is not sent either.
-    if (ws === null || !wsconnected || !synced || this.terms?.access !== "edit") return false;
+    if (ws === null || !wsconnected || !synced || !mayWrite(this.terms?.access)) return false;
     ws.send(message);
     return true;
   }

@@ -1,7 +1,12 @@
 import { isRecord } from "../isRecord";
 
-/** What a person may do with a document: read; read and comment; read and write. */
-export type Access = "view" | "comment" | "edit";
+/** What a person may do with a document: read; read and comment; read and write; say who else may do what as well. */
+export type Access = "view" | "comment" | "edit" | "admin";
+
+/** Whether an access lets a person write. */
+export function mayWrite(access: Access | null | undefined): boolean {
+  return access === "edit" || access === "admin";
+}
 
 /** What the server says about a document to whoever may open it. */
 export interface Terms {
@@ -18,5 +23,5 @@ export function termsIn(body: unknown): Terms | null {
 }
 
 function isAccess(value: unknown): value is Access {
-  return value === "view" || value === "comment" || value === "edit";
+  return value === "view" || value === "comment" || value === "edit" || value === "admin";
 }

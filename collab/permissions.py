@@ -1,0 +1,221 @@
+"""What somebody may do with a document, whoever says so: the one place for every request, socket and message.
+
+A role comes from the token or the application (`Authenticator`), from a share link, from having created the
+document, or from a grant; the most of these counts. Whoever has come in is told when that changes. Not for: where
+rights are kept (`store.rights`), or how an edit is held against them (`core.rights`). The rules are K of docs/spec.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, Protocol
+
+from starlette.requests import HTTPConnection
+
+from collab.auth.base import Authenticator, Principal
+from collab.auth.cookie import SessionError
+from collab.auth.links import hash_of, key_in
+from collab.core.connection import Access
+from collab.core.ports import DocumentId
+from collab.errors import CollabError, ForbiddenError, UnauthenticatedError
+from collab.store.rights import Link, Revoked, Rights
+
+ALL: Final = DocumentId("*")
+"""The document that is asked for by a request that is for none: a pattern for all, and a name like others."""
+
+CHANGED: Final = "your access to this document has changed"
+
+
+class Guest(Protocol):
+    """Somebody who has come into a document and stays."""
+
+    @property
+    def principal(self) -> Principal:
+        """As they came in, or as they were told last."""
+
+    def access_changed(self, principal: Principal) -> None:
+        """Go on as this one, who may do something else."""
+
+    def turned_out(self, error: CollabError) -> None:
+        """Go: whoever it is may not stay."""
+
+
+class Permissions:
+    """Decides who may do what, and remembers who is here by it. Owned by the running server."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        rights: Rights,
+        anybody: Authenticator | None = None,
+        *,
+        owners: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Know people by `authenticator`; a link to another document makes its bearer whoever `anybody` says.
+
+        Without `owners` it gives nobody rights to have created a document.
+        """
+        self.rights = rights
+        self._authenticator = authenticator
+        self._anybody = anybody
+        self._owners = owners
+        self._clock = clock
+        self._revoked: set[tuple[Revoked, str]] = set()
+        self._guests: dict[DocumentId, set[Guest]] = {}
+        self._changes = 0
+
+    async def load(self) -> None:
+        """Learn what has been revoked; to be called before anybody comes.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        self._revoked = set(await self.rights.revoked())
+
+    # ---- coming in ----
+
+    async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
+        """Return who asks for a document, and what they may do with it.
+
+        Raises:
+            UnauthenticatedError: nobody is known behind the request, or what it came with counts no more.
+            ForbiddenError: whoever it is may do nothing with this document, whether there is one or not.
+            UnavailableError: it cannot be found out now.
+        """
+        principal = await self.identify(request, document)
+        found = await self._now(principal, document)
+        if found.access is Access.NONE:
+            raise ForbiddenError(f"there is no document {document!r}, or it is not open to you")
+        return found
+
+    async def identify(self, request: HTTPConnection, document: DocumentId = ALL) -> Principal:
+        """Return who asks, and what they may do by what they came with.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError, UnavailableError: as `authenticate` does.
+        """
+        as_of = self._changes
+        carried = key_in(request)
+        if carried is None:
+            principal = await self._authenticator.authenticate(request, document)
+        else:
+            try:
+                principal = await self._bearer(carried[0])
+            except UnauthenticatedError as error:
+                if carried[1] and request.scope["type"] == "http":
+                    raise SessionError(str(error)) from error
+                raise
+            if principal.documents != (document,) and document != ALL and self._anybody is not None:
+                # What is for another document lets nobody do less than they could without it.
+                with suppress(UnauthenticatedError):
+                    principal = await self._anybody.authenticate(request, document)
+        self._insist_on_standing(principal)
+        return replace(principal, as_of=as_of)
+
+    async def _bearer(self, key: str) -> Principal:
+        return self._of_link(hash_of(key), await self.rights.find_link(hash_of(key)))
+
+    def _of_link(self, key_hash: bytes, link: Link | None) -> Principal:
+        if link is None:
+            raise UnauthenticatedError("there is no such share link")
+        if link.revoked_at is not None:
+            raise UnauthenticatedError("the share link was revoked")
+        if link.expires_at is not None and link.expires_at <= self._clock():
+            raise UnauthenticatedError("the share link has expired")
+        return Principal(
+            f"link:{link.id}",
+            link.access,
+            expires=link.expires_at,
+            documents=(link.document,),
+            link=key_hash,
+        )
+
+    def _insist_on_standing(self, principal: Principal) -> None:
+        if (Revoked.PRINCIPAL, principal.id) in self._revoked:
+            raise UnauthenticatedError("whatever you may do here was revoked")
+        if principal.token is not None and (Revoked.TOKEN, principal.token) in self._revoked:
+            raise UnauthenticatedError("the token was revoked")
+
+    async def _now(self, principal: Principal, document: DocumentId) -> Principal:
+        """Return somebody with the most that they may do with a document now."""
+        claimed = principal.access if principal.claimed is None else principal.claimed
+        if principal.link is not None:
+            link = self._of_link(principal.link, await self.rights.find_link(principal.link))
+            most = link.access if link.documents == (document,) else Access.NONE
+        elif principal.anonymous or claimed is Access.ADMIN:
+            most = claimed
+        else:
+            most = await self._most(principal.id, claimed, document)
+        return replace(principal, access=most, claimed=claimed)
+
+    async def _most(self, id: str, claimed: Access, document: DocumentId) -> Access:
+        standing = await self.rights.standing(document, id)
+        if standing is None:
+            return claimed
+        if self._owners and standing.owner == id:
+            return Access.ADMIN
+        return claimed if standing.granted is None else max(claimed, standing.granted)
+
+    # ---- while they are here ----
+
+    def enter(self, document: DocumentId, guest: Guest) -> bool:
+        """Keep somebody in mind who has come in; whether they have to be looked at again, since something changed."""
+        self._guests.setdefault(document, set()).add(guest)
+        return guest.principal.as_of != self._changes
+
+    def leave(self, document: DocumentId, guest: Guest) -> None:
+        """Forget somebody who has gone; a second call does nothing."""
+        here = self._guests.get(document)
+        if here is not None:
+            here.discard(guest)
+            if not here:
+                del self._guests[document]
+
+    async def look_again(self, document: DocumentId, guest: Guest) -> None:
+        """Have somebody go on as what they are now, or go. If it cannot be found out, they go, and may come again."""
+        before = guest.principal
+        try:
+            self._insist_on_standing(before)
+            now = await self._now(before, document)
+            if now.access is Access.NONE:
+                raise ForbiddenError(CHANGED)
+        except CollabError as error:
+            if guest in self._guests.get(document, ()):
+                guest.turned_out(error)
+            return
+        if now.access is not before.access and guest in self._guests.get(document, ()):
+            guest.access_changed(now)
+
+    async def changed(self, document: DocumentId) -> None:
+        """Look again at everybody who is in a document, because rights to it have changed."""
+        self._changes += 1
+        for guest in list(self._guests.get(document, ())):
+            await self.look_again(document, guest)
+
+    async def revoke(self, kind: Revoked, value: str) -> None:
+        """Take back a token, or all that somebody may do; whoever is here by it goes.
+
+        Raises:
+            UnavailableError: it is not on disk, and counts until the server ends.
+        """
+        self._revoked.add((kind, value))
+        self._changes += 1
+        for document, here in list(self._guests.items()):
+            for guest in list(here):
+                if value == (guest.principal.token if kind is Revoked.TOKEN else guest.principal.id):
+                    await self.look_again(document, guest)
+        await self.rights.revoke(kind, value)
+
+    async def reinstate(self, kind: Revoked, value: str) -> bool:
+        """Undo that; False if it was not revoked.
+
+        Raises:
+            UnavailableError: it is revoked as before.
+        """
+        was_revoked = await self.rights.reinstate(kind, value)
+        self._revoked.discard((kind, value))
+        return was_revoked

@@ -1,0 +1,396 @@
+"""Owners, grants, share links and revocations, over HTTP and both protocols; what changes reaches open sockets (K)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from collab.auth.links import hash_of
+from collab.auth.tokens import Tokens
+from collab.core.connection import Access
+from collab.core.ports import DocumentId, Entry
+from collab.core.wire import EMPTY_STATE_VECTOR, var_bytes, var_string
+from collab.settings import Anonymous
+from tests.support.members import typed
+from tests.support.served import Served, serving
+
+SECRET: Final = "s" * 64
+NOTES: Final = DocumentId("notes")
+HELLO: Final = typed(7, 0, "hello")
+TEXT: Final[dict[str, Any]] = {"content": "hello", "headers": {"content-type": "text/plain"}}
+SOON: Final = 2.0
+"""Seconds within which a change reaches whoever is here (K5)."""
+
+
+def token(id: str, *documents: str, role: str = "none") -> str:
+    return Tokens(SECRET.encode).issue(documents, Access(role), seconds=86_400, id=id)
+
+
+ANN, BOB, EVE = token("ann"), token("bob"), token("eve")
+OPERATOR: Final = token("operator", "*", role="admin")
+
+
+class Place:
+    """A server with a document of Ann's."""
+
+    def __init__(self, served: Served, client: httpx.AsyncClient) -> None:
+        self.served = served
+        self._client = client
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, ws: Any, **settings: Any) -> AsyncIterator[Place]:
+        async with serving(ws, **{"anonymous": Anonymous.NONE, "secret": SECRET, **settings}) as served:
+            await served.collab.services().store.append([(NOTES, Entry(HELLO, "ann"))])
+            url = f"http://127.0.0.1:{served.port}/api"
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                yield cls(served, client)
+
+    async def ask(self, who: str, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {**options.pop("headers", {}), **({"authorization": f"Bearer {who}"} if who else {})}
+        return await self._client.request(method, path, headers=headers, **options)
+
+    async def grant(self, who: str, role: str) -> None:
+        answer = await self.ask(ANN, "PUT", f"/documents/notes/grants/{who}", json={"role": role})
+        assert 200 == answer.status_code, answer.text
+
+    async def share(self, **wanted: object) -> dict[str, Any]:
+        answer = await self.ask(ANN, "POST", "/documents/notes/links", json=wanted)
+        assert 201 == answer.status_code, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    async def access(self, who: str, document: str = "notes") -> str | int:
+        answer = await self.ask(who, "GET", f"/documents/{document}/access")
+        return str(answer.json()["access"]) if answer.is_success else answer.status_code
+
+    @asynccontextmanager
+    async def inside(self, protocol: str, who: str) -> AsyncIterator[Inside]:
+        """Somebody who has the document open."""
+        if protocol == "y-websocket":
+            async with self.served.connect(f"notes?token={who}") as socket:
+                await socket.send(b"\x00\x00" + var_bytes(EMPTY_STATE_VECTOR))
+                inside = Inside(socket, b"")
+                await inside.hear(b"\x00\x01")
+                yield inside
+        else:
+            async with connect(f"ws://127.0.0.1:{self.served.port}/hocuspocus", compression=None) as socket:
+                inside = Inside(socket, var_string("notes"))
+                await socket.send(inside.prefix + b"\x02\x00" + var_string(who) + var_string("4.8.0"))
+                await inside.hear(b"\x02\x02")
+                yield inside
+
+
+class Inside:
+    """A socket in the document."""
+
+    def __init__(self, socket: ClientConnection, prefix: bytes) -> None:
+        self.socket = socket
+        self.prefix = prefix
+
+    async def hear(self, beginning: bytes) -> bytes:
+        async with asyncio.timeout(20):
+            while not (data := await self.socket.recv(decode=False)).startswith(self.prefix + beginning):
+                pass
+        return data.removeprefix(self.prefix)
+
+    async def is_sent_away(self) -> str:
+        """Return why, as soon as it is, which must be soon."""
+        async with asyncio.timeout(SOON):
+            if self.prefix:
+                while (data := await self.socket.recv(decode=False))[len(self.prefix)] != 7:
+                    pass
+                return data.decode(errors="replace")
+            await self.socket.wait_closed()
+            assert 4205 == self.socket.close_code
+            return str(self.socket.close_reason)
+
+
+@pytest.fixture(params=["y-websocket", "Hocuspocus"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def test_who_created_a_document_administers_it(ws: Any) -> None:
+    """K1: and nobody else, who hears the same as of a document that is not there."""
+    async with Place.open(ws) as place:
+        assert ["admin", 403, 403] == [await place.access(ANN), await place.access(BOB), await place.access(BOB, "no")]
+        texts = [(await place.ask(BOB, "GET", f"/documents/{name}")).json()["detail"] for name in ("notes", "other")]
+        assert texts[0] == texts[1].replace("other", "notes")
+
+
+async def test_what_a_token_lets_somebody_write_is_theirs(ws: Any, protocol: str) -> None:
+    """K1: however they write it first."""
+    writer = token("bob", "plans", role="edit")
+    async with Place.open(ws) as place:
+        assert "edit" == await place.access(writer, "plans")
+        assert 201 == (await place.ask(writer, "PUT", "/documents/plans", **TEXT)).status_code
+        assert "admin" == await place.access(token("bob"), "plans")
+
+
+async def test_an_operator_can_have_it_otherwise(ws: Any) -> None:
+    """K1: where an application alone decides (COLLAB_OWNERS)."""
+    async with Place.open(ws, owners=False) as place:
+        assert 403 == await place.access(ANN)
+
+
+async def test_people_who_are_not_known_own_nothing(ws: Any) -> None:
+    """K1: whoever comes from the same address is somebody else."""
+    async with Place.open(ws, anonymous=Anonymous.EDIT) as place:
+        assert 201 == (await place.ask("", "PUT", "/documents/plans", **TEXT)).status_code
+        assert "edit" == await place.access("", "plans")
+        assert 403 == (await place.ask("", "GET", "/documents/plans/grants")).status_code
+
+
+async def test_the_most_that_somebody_has_counts(ws: Any) -> None:
+    """K1: of a token and a grant."""
+    reader, writer = token("bob", "notes", role="view"), token("bob", "notes", role="edit")
+    async with Place.open(ws) as place:
+        await place.grant("bob", "comment")
+        assert ["comment", "comment", "edit"] == [await place.access(who) for who in (BOB, reader, writer)]
+
+
+async def test_grants_are_given_listed_and_taken_back(ws: Any) -> None:
+    """K1: by those who administer the document only."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "edit")
+        refused = await place.ask(BOB, "PUT", "/documents/notes/grants/eve", json={"role": "view"})
+        assert (403, "only who administers the document 'notes' may do this") == (
+            refused.status_code,
+            refused.json()["detail"],
+        )
+        await place.grant("bob", "admin")
+        assert 200 == (await place.ask(BOB, "PUT", "/documents/notes/grants/a%2Fb", json={"role": "view"})).status_code
+
+        (first, second) = (await place.ask(BOB, "GET", "/documents/notes/grants")).json()
+        assert ("a/b", "view", "bob") == (first["principal"], first["role"], first["granted_by"])
+        assert ("bob", "admin", "ann") == (second["principal"], second["role"], second["granted_by"])
+        for status in (204, 404):
+            assert status == (await place.ask(ANN, "DELETE", "/documents/notes/grants/bob")).status_code
+        assert 403 == await place.access(BOB)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/documents/notes/grants/bob", {"role": "none"}),
+        ("/documents/notes/grants/bob", {"role": "king"}),
+        ("/documents/notes/grants/b%0Ab", {"role": "view"}),
+        ("/documents/notes/grants/" + "x" * 257, {"role": "view"}),
+        ("/documents/notes/links", {"role": "admin"}),
+        ("/documents/notes/links", {"seconds": 0}),
+        ("/documents/notes/links", {"label": "x" * 257}),
+        ("/documents/notes/links", {"label": "\0"}),
+    ],
+)
+async def test_what_cannot_be_is_refused(ws: Any, path: str, body: dict[str, object]) -> None:
+    """K1, K3."""
+    async with Place.open(ws) as place:
+        answer = await place.ask(ANN, "POST" if path.endswith("links") else "PUT", path, json=body)
+        assert (422, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+
+
+async def test_nothing_is_given_away_of_what_is_not_there(ws: Any) -> None:
+    """K1."""
+    admin = token("ann", "*", role="admin")
+    async with Place.open(ws) as place:
+        for method, path in (("PUT", "/documents/none/grants/bob"), ("POST", "/documents/none/links")):
+            assert 404 == (await place.ask(admin, method, path, json={"role": "view"})).status_code
+
+
+async def test_whoever_has_a_link_may_do_what_it_says(ws: Any, protocol: str) -> None:
+    """K3: with this document, and no other."""
+    async with Place.open(ws) as place:
+        made = await place.share(role="comment", label="for the review")
+        assert ["comment", 403] == [await place.access(made["key"]), await place.access(made["key"], "plans")]
+        async with place.inside(protocol, made["key"]) as guest:
+            await guest.socket.send(guest.prefix + b"\x00\x02" + var_bytes(typed(8, 0, "!")))
+            await guest.hear(b"\x08\x00" if guest.prefix else b"\x02\x00")
+        (listed,) = (await place.ask(ANN, "GET", "/documents/notes/links")).json()
+        assert {**listed, "key": made["key"]} == made
+        assert ("for the review", "ann", None) == (listed["label"], listed["created_by"], listed["revoked_at"])
+
+
+async def test_a_key_is_kept_nowhere(ws: Any) -> None:
+    """K3: whoever reads the database or the log has none."""
+    async with Place.open(ws) as place:
+        made = await place.share(role="edit")
+        kept = repr(vars(place.served.collab.services().permissions.rights))
+        assert repr(hash_of(made["key"])) in kept
+        assert made["key"] not in kept
+
+
+@pytest.mark.parametrize("key", ["share-", "share-nothing", "share-" + "x" * 200])
+async def test_a_link_that_is_none_lets_nobody_in(ws: Any, key: str) -> None:
+    """K3."""
+    async with Place.open(ws) as place:
+        assert 401 == await place.access(key)
+        with pytest.raises(InvalidStatus) as refused:
+            await place.served.connect(f"notes?token={key}")
+        assert 401 == refused.value.response.status_code
+
+
+async def test_a_link_ends_by_itself(ws: Any, protocol: str) -> None:
+    """K3: and with it whoever is here by it."""
+    async with Place.open(ws) as place:
+        made = await place.share(role="edit", seconds=3)
+        async with place.inside(protocol, made["key"]) as guest:
+            async with asyncio.timeout(20):
+                await guest.socket.wait_closed()
+        assert 401 == await place.access(made["key"])
+
+
+async def test_revoking_a_link_reaches_whoever_is_here_by_it(ws: Any, protocol: str) -> None:
+    """K5: and nobody else."""
+    async with Place.open(ws) as place:
+        made, other = await place.share(role="edit"), await place.share(role="edit")
+        async with place.inside(protocol, made["key"]) as guest, place.inside(protocol, other["key"]) as stays:
+            path = f"/documents/notes/links/{made['id']}"
+            assert 204 == (await place.ask(ANN, "DELETE", path)).status_code
+            assert "revoked" in await guest.is_sent_away()
+
+            await stays.socket.send(stays.prefix + b"\x00\x02" + var_bytes(typed(8, 0, "!")))
+            await _until_stored(place, 2)
+        assert 401 == await place.access(made["key"])
+        assert 404 == (await place.ask(ANN, "DELETE", "/documents/notes/links/99")).status_code
+
+
+async def test_taking_a_grant_back_reaches_whoever_is_here_by_it(ws: Any, protocol: str) -> None:
+    """K5."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "edit")
+        async with place.inside(protocol, BOB) as bob:
+            await place.ask(ANN, "DELETE", "/documents/notes/grants/bob")
+            assert "has changed" in await bob.is_sent_away()
+
+
+async def test_who_may_do_less_from_now_on_stays_if_that_can_be_said(ws: Any) -> None:
+    """K5: and is told, once more with each edit that is refused."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "edit")
+        async with place.inside("Hocuspocus", BOB) as bob:
+            await place.grant("bob", "view")
+            async with asyncio.timeout(SOON):
+                assert b"readonly" in await bob.hear(b"\x02\x02")
+            await bob.socket.send(bob.prefix + b"\x00\x02" + var_bytes(typed(8, 0, "!")))
+            await bob.hear(b"\x08\x00")
+            await place.grant("bob", "edit")
+            async with asyncio.timeout(SOON):
+                assert b"read-write" in await bob.hear(b"\x02\x02")
+            await bob.socket.send(bob.prefix + b"\x00\x02" + var_bytes(typed(8, 0, "!")))
+            await bob.hear(b"\x08\x01")
+
+
+async def test_else_they_come_again(ws: Any) -> None:
+    """K5: y-websocket has no words for it, and its clients come back by themselves, as whoever they are now."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "edit")
+        async with place.inside("y-websocket", BOB) as bob:
+            await place.grant("bob", "view")
+            assert "has changed" in await bob.is_sent_away()
+        assert "view" == await place.access(BOB)
+
+
+@pytest.mark.parametrize("kind", ["token", "principal"])
+async def test_a_token_or_a_person_is_revoked_everywhere(ws: Any, protocol: str, kind: str) -> None:
+    """K4, K5: by whoever administers all documents; and it can be undone."""
+    writer = token("bob", "notes", role="edit")
+    another = token("bob", "notes", role="edit")
+    value = "bob" if kind == "principal" else str(Tokens(SECRET.encode).read_own(writer).token)
+    async with Place.open(ws) as place:
+        async with place.inside(protocol, writer) as bob:
+            assert 403 == (await place.ask(ANN, "PUT", f"/revocations/{kind}/{value}")).status_code
+            assert 204 == (await place.ask(OPERATOR, "PUT", f"/revocations/{kind}/{value}")).status_code
+            assert "revoked" in await bob.is_sent_away()
+        assert [401, 401 if kind == "principal" else "edit"] == [
+            await place.access(writer),
+            await place.access(another),
+        ]
+        listed = (await place.ask(OPERATOR, "GET", "/revocations")).json()
+        assert [{"kind": kind, "value": value}] == listed
+        for status in (204, 404):
+            assert status == (await place.ask(OPERATOR, "DELETE", f"/revocations/{kind}/{value}")).status_code
+        assert "edit" == await place.access(writer)
+
+
+async def test_what_changes_while_somebody_comes_in_reaches_them(ws: Any) -> None:
+    """K5: they were looked at before, and are here behind it."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "edit")
+        permissions, opening = place.served.collab.services().permissions, asyncio.Event()
+        hub = place.served.collab.services().hub
+        lineage, go_on = hub.lineage, asyncio.Event()
+
+        async def slowly(document: DocumentId) -> str | None:
+            opening.set()
+            await go_on.wait()
+            return await lineage(document)
+
+        hub.lineage = slowly  # type: ignore[method-assign]
+        coming = asyncio.ensure_future(_come(place))
+        await opening.wait()
+        await permissions.rights.withdraw(NOTES, "bob")
+        await permissions.changed(NOTES)
+        hub.lineage = lineage  # type: ignore[method-assign]
+        go_on.set()
+        assert "has changed" in await Inside(await coming, b"").is_sent_away()
+
+
+async def test_a_list_has_what_somebody_may_see(ws: Any) -> None:
+    """K2: their own, what was granted to them, and what their token names."""
+    async with Place.open(ws) as place:
+        store = place.served.collab.services().store
+        for name in ("team/a", "team/b", "zoo"):
+            await store.append([(DocumentId(name), Entry(HELLO, "eve"))])
+        await place.grant("bob", "view")
+        key = (await place.share(role="view"))["key"]
+
+        async def seen(who: str, **query: object) -> tuple[list[str], str | None]:
+            said = (await place.ask(who, "GET", "/documents", params=query)).json()
+            return [each["id"] for each in said["documents"]], said["next"]
+
+        assert (["notes"], None) == await seen(ANN)
+        assert (["notes"], None) == await seen(BOB)
+        assert (["notes", "team/a", "team/b"], None) == await seen(token("bob", "team/*", role="view"))
+        assert (["notes"], None) == await seen(token("bob", "team/*"))
+        assert (["notes"], None) == await seen(key)
+        assert (["notes", "team/a"], "team/a") == await seen(OPERATOR, limit=2)
+        assert (["team/b", "zoo"], "zoo") == await seen(OPERATOR, limit=2, after="team/a")
+        assert ([], None) == await seen(OPERATOR, limit=2, after="zoo")
+        assert 401 == (await place.ask("", "GET", "/documents")).status_code
+
+
+async def test_opening_creates_nothing_unless_that_is_wanted(ws: Any) -> None:
+    """K6."""
+    async with Place.open(ws, create_on_open=False) as place:
+        for name, status in (("notes", 101), ("plans", 404)):
+            opening = place.served.connect(f"{name}?token={OPERATOR}")
+            if status == 101:
+                async with opening:
+                    pass
+            else:
+                with pytest.raises(InvalidStatus) as refused:
+                    await opening
+                assert status == refused.value.response.status_code
+        assert 201 == (await place.ask(OPERATOR, "PUT", "/documents/plans", **TEXT)).status_code
+        async with place.served.connect(f"plans?token={OPERATOR}"):
+            pass
+
+
+async def _come(place: Place) -> ClientConnection:
+    # A lineage makes the route ask for the document's own on the way in.
+    lineage = (await place.ask(ANN, "GET", "/documents/notes")).json()["lineage"]
+    return await place.served.connect(f"notes?token={BOB}&lineage={lineage}")
+
+
+async def _until_stored(place: Place, rows: int) -> None:
+    async with asyncio.timeout(20):
+        while len(await place.served.collab.services().store.load(NOTES)) < rows:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

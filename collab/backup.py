@@ -61,12 +61,16 @@ def back_up(database: Path, target: Path, *, force: bool, progress: Progress, ot
         for each in (target, unfinished):
             _insist_on_a_place(each, database, others)
         if target.exists() and not force:
-            raise BackupError(f"there is a file {target} already: {_OTHER_NAME}, or replace it with --force")
+            raise _is_there(target)
         with part_of(unfinished) as part:
             copy(database, part.path, progress)
             contents = verify(part.path, database, progress)
-            part.replace(target)
+            part.replace(target, force=force)
             return Backup(contents, target.stat().st_size, time.monotonic() - started)
+
+
+def _is_there(target: Path) -> BackupError:
+    return BackupError(f"there is a file {target} already: {_OTHER_NAME}, or replace it with --force")
 
 
 def _insist_on_a_place(path: Path, database: Path, others: Sequence[Path]) -> None:
@@ -141,10 +145,20 @@ class Part:
     path: Path
     handle: int
 
-    def replace(self, target: Path) -> None:
-        """Give the file its name, once it is on disk (B4)."""
+    def replace(self, target: Path, *, force: bool = True) -> None:
+        """Give the file its name, once it is on disk (B4).
+
+        Raises:
+            BackupError: there is a file of that name meanwhile, and `force` is not given.
+        """
         os.fsync(self.handle)
-        self.path.replace(target)
+        if force:
+            self.path.replace(target)
+        else:
+            try:
+                os.link(self.path, target)
+            except FileExistsError as error:
+                raise _is_there(target) from error
         sync_folder(target.parent)
 
 

@@ -98,7 +98,8 @@ def _umask() -> int:
 
 def _put_aside(database: Path) -> Path | None:
     """Give the database that is there a second name, and leave no journal at the first (B8)."""
-    if database.exists():
+    # SQLite would delete the log of an empty one.
+    if database.exists() and database.stat().st_size:
         _merge_journals(database)
     aside = database.with_name(f"{database.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
     journals = [suffix for suffix in _JOURNALS if _beside(database, suffix).exists()]

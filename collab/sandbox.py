@@ -66,7 +66,7 @@ class Sandbox:
         Raises:
             WorkerGoneError: both processes died.
             WorkerCrashError: the function raised an error that is none of ours.
-            UnavailableError: there is no room for a temporary file.
+            UnavailableError: there is no room for a temporary file, or for another process.
             OverspentError: it took too much of a core; it was killed.
             TooLargeError: it took too long by the clock, for whatever reason; it was killed.
             CollabError: whatever of ours the function raised.
@@ -96,6 +96,8 @@ class Sandbox:
                         )
                 except TimeoutError:
                     raise TooLargeError("work on one document", patience, patience, "seconds") from None
+                except OSError as error:
+                    raise UnavailableError(f"no process can be started for the work: {error.strerror}") from error
                 except BrokenWorkerProcess as error:
                     if os.pread(last_words.fileno(), 1, 0) != bytes(1):
                         raise OverspentError(

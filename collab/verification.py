@@ -21,6 +21,7 @@ from collab.loading import readable_of
 from collab.sandbox import Sandbox
 from collab.store import migrate
 from collab.store.base import LogRow, RowKind
+from collab.store.leftovers import insist_on_both
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much."""
@@ -51,6 +52,7 @@ def reading_only(path: Path) -> sqlite3.Connection:
     A file that is open for reading only takes no lock that a checkpoint needs, also not at the end: two
     connections that write and checkpoint at once can damage it (hazards S1).
     """
+    insist_on_both(path)
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_LOCK_SECONDS, isolation_level=None)
 
 

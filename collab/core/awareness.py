@@ -73,10 +73,9 @@ def decode(update: bytes) -> list[Presence]:
         raise TooLargeError("one awareness update", count, MAX_CLIENTS, "clients")
     entries = [Presence(reader.var_uint(), reader.var_uint(), reader.var_bytes()) for _ in range(count)]
     reader.finish()
-    for entry in entries:
-        if entry.clock > MAX_CLOCK:
-            raise MalformedError(f"awareness clock {entry.clock} of client {entry.client} is out of range")
-    return entries
+    # A clock that nobody reaches is somebody's who took a client id over, and counted it up to the end while its owner
+    # was away: the owner adopts it, goes on from there, and can't help it.
+    return [entry for entry in entries if entry.clock <= MAX_CLOCK]
 
 
 def encode(entries: Iterable[Presence]) -> bytes:
@@ -91,11 +90,19 @@ def encode(entries: Iterable[Presence]) -> bytes:
 class Awareness(Generic[Owner]):
     """The presence of one room. Owned by it."""
 
-    __slots__ = ("_changed", "_entries", "_everyone", "_owned", "_same")
+    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_owned", "_same")
 
-    def __init__(self, same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True) -> None:
-        """Let somebody else speak for the live clients of an owner only if `same(owner, somebody)`."""
+    def __init__(
+        self,
+        same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
+        heirs: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
+    ) -> None:
+        """Let somebody else speak for the live clients of an owner only if `same(owner, somebody)`.
+
+        For those of one who has gone, only if `heirs(owner, somebody)`.
+        """
         self._same = same
+        self._heirs = heirs
         self._entries: dict[int, _Entry[Owner]] = {}
         # Whose the clients are that are here.
         self._owned: dict[Owner, set[int]] = {}
@@ -117,14 +124,15 @@ class Awareness(Generic[Owner]):
         news: dict[int, Presence] = {}
         for entry in decode(update):
             if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
-                if self.is_foreign(entry.client, owner):
-                    continue  # its owner is here, and speaks for itself
+                if self.is_foreign(entry.client, owner) or self._is_kept(entry.client, owner):
+                    continue  # its owner speaks for itself
                 news[entry.client] = entry
         self._check_share(owner, news.values())
         if self._size_with(news) > MAX_CLIENTS:
             self._forget_the_gone()
-            if (size := self._size_with(news)) > MAX_CLIENTS:
-                raise TooLargeError("awareness of one room", size, MAX_CLIENTS, "clients")
+            if self._size_with(news) > MAX_CLIENTS:
+                # Others have taken all there is: whoever comes now writes as they like, and is not seen.
+                return []
         for client, clock, state in [_checked(entry, stamp) for entry in news.values()]:
             self._put(client, _Entry(clock, state, owner, now))
         return list(news)
@@ -133,6 +141,11 @@ class Awareness(Generic[Owner]):
         """Whether a client id belongs to somebody else who is here."""
         known = self.owner_of(client)
         return known is not None and known != owner and not self._same(known, owner)
+
+    def _is_kept(self, client: int, owner: Owner) -> bool:
+        """Whether a client has gone whose owner's it stays."""
+        known = self._entries.get(client)
+        return known is not None and known.state == GONE and not self._heirs(known.owner, owner)
 
     def _check_share(self, owner: Owner, news: Iterable[Presence]) -> None:
         """Raise TooLargeError if one connection speaks for too many clients; that others left anybody may say."""

@@ -21,16 +21,19 @@ class Challenge:
     """Whoever gets it holds back what else the newcomer sends, waits a while, and calls `Room.decide`."""
 
     owner: Connection
+    newcomer: Connection
     again: Callable[[], Trial | Challenge | None]
     """Takes once more what the newcomer sent; a second conflict closes them."""
 
     @classmethod
-    def of(cls, owner: Connection, replica: Replica, again: Callable[[], Trial | Challenge | None]) -> Self:
+    def of(
+        cls, owner: Connection, newcomer: Connection, replica: Replica, again: Callable[[], Trial | Challenge | None]
+    ) -> Self:
         """Ask an owner for a sign of life: every client answers a SyncStep1."""
         if not owner.silent:
             owner.silent = True
             ask_anew(owner, replica)
-        return cls(owner, again)
+        return cls(owner, newcomer, again)
 
 
 class TakenError(ForeignClientError):

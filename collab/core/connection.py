@@ -128,9 +128,14 @@ class Connection:
 def may_take_over(owner: Connection, other: Connection) -> bool:
     """Whether another connection may have the client ids of one that is here (R16, A2).
 
-    A reader, who may be anybody, keeps none from somebody who writes.
+    A reader, who may be anybody, keeps none from somebody who writes, if only comments.
     """
-    return owner.principal == other.principal or (other.access.writes and not owner.access.writes)
+    return owner.principal == other.principal or (other.access is not Access.VIEW and owner.access is Access.VIEW)
+
+
+def may_speak_for(gone: Connection, other: Connection) -> bool:
+    """Whether another connection may say something for a client of one that has gone: no reader for who writes (A2)."""
+    return gone.principal == other.principal or other.access is not Access.VIEW or gone.access is Access.VIEW
 
 
 @dataclass(frozen=True, slots=True)

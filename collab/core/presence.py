@@ -10,7 +10,7 @@ from collections.abc import Callable, Set
 from collab.core.audience import tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
 from collab.core.challenge import TakenError
-from collab.core.connection import Connection, may_take_over
+from collab.core.connection import Connection, may_speak_for, may_take_over
 from collab.core.inspection import Inspection
 from collab.core.wire import StateVector
 
@@ -24,7 +24,7 @@ class Presence:
         """Tell these connections, which are the room's own set, those that a message may be written to."""
         self._connections = connections
         self._reads = reads
-        self._awareness: Awareness[Connection] = Awareness(may_take_over)
+        self._awareness: Awareness[Connection] = Awareness(may_take_over, may_speak_for)
         self._everybody_heard_at: float | None = None
         self._now = 0.0
 

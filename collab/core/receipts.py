@@ -20,7 +20,7 @@ from collab.errors import TooLargeError
 class Receipts:
     """The sync statuses of a room that are not answered yet. Owned by it."""
 
-    __slots__ = ("_counting", "_document", "_journal", "_reads", "_replica", "_rouse")
+    __slots__ = ("_counting", "_document", "_journal", "_open", "_reads", "_replica", "_rouse")
 
     def __init__(
         self,
@@ -37,6 +37,8 @@ class Receipts:
         self._reads = reads
         self._rouse = rouse
         self._counting: set[Connection] = set()
+        self._open: set[Connection] = set()
+        """Those who asked for what could not be asked of the log then."""
 
     def hold(self, connection: Connection, inspection: Inspection) -> bool:
         """Take note that something of an update waits for a predecessor, and is in no log; return whether that is news.
@@ -56,8 +58,10 @@ class Receipts:
         """Whether something that a connection sent still waits."""
         if not connection.held and not connection.held_deletes:
             return False
-        runs = tuple((client, 0, end) for client, end in connection.held.items())
-        if not self._replica().knows(Inspection(runs, deletes=tuple(connection.held_deletes))):
+        state = self._replica().state
+        if any(end > state.get(client, 0) for client, end in connection.held.items()):
+            return True
+        if not self._replica().knows(Inspection((), deletes=tuple(connection.held_deletes))):
             return True
         connection.held.clear()
         connection.held_deletes.clear()
@@ -79,10 +83,18 @@ class Receipts:
             self._rouse()
 
     def settle(self) -> None:
-        """Have those who count told of what this turn took, all of which has gone to the log."""
+        """Have those told who may be of what this turn took, all of which has gone to the log."""
         counting, self._counting = self._counting, set()
         for connection in counting:
             self._ask(connection, connection.taken)
+        still_open, self._open = self._open, set()
+        for connection in still_open:
+            self.go_on(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that has gone."""
+        self._counting.discard(connection)
+        self._open.discard(connection)
 
     def ask(self, connection: Connection, token: bytes, most_bytes: int) -> None:
         """Return `token` when all that the connection has sent is on disk; all of it has been settled.
@@ -102,9 +114,13 @@ class Receipts:
     def go_on(self, connection: Connection) -> None:
         """Have what a connection asked last answered by the log, unless something of it is not in there yet.
 
+        All that is in the document has to be in the log: what waited is in both only when the turn has been settled.
         While the log takes no more it takes one question of each: whoever keeps asking costs no memory.
         """
-        if connection.token is None or (connection.promised and self._journal.full) or self.holds(connection):
+        if connection.token is None or connection.closed:
+            return
+        if (connection.promised and self._journal.full) or self.holds(connection):
+            self._open.add(connection)
             return
         token, connection.token = connection.token, None
         connection.promised += 1
@@ -118,4 +134,7 @@ class Receipts:
             connection.tell_saved(token)
         elif connection.behind is not None:
             connection.behind.owed_status = token
-        self.go_on(connection)
+        if connection.token is not None:
+            # Not now, in the middle of a turn.
+            self._open.add(connection)
+            self._rouse()

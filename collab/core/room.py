@@ -9,7 +9,7 @@ sockets (`transport`), bytes of a protocol (`dialects`). All is synchronous. Rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -28,7 +28,7 @@ from collab.core.receipts import Receipts
 from collab.core.replica import Replica, Verdict
 from collab.core.rights import may_bring, refusal_for
 from collab.core.turn import Turn, merged
-from collab.core.waiting import LeftOut, Parts
+from collab.core.waiting import Parts
 from collab.core.wire import Kind, decode_state_vector, text_of
 from collab.errors import (
     CollabError,
@@ -99,6 +99,8 @@ class Room:
         connection.closed = True
         self._audience.discard(connection)
         self.connections.discard(connection)
+        self._receipts.leave(connection)
+        self._replica.waiting.left(connection)
         if self._presence.leave(connection):
             self._rouse()
 
@@ -151,7 +153,7 @@ class Room:
         except TakenError as error:
             if not challenged:
                 again = partial(self.receive, connection, data, challenged=True)
-                return Challenge.of(error.owner, self._replica, again)
+                return Challenge.of(error.owner, connection, self._replica, again)
             self.close(connection, error)
         except BrokenReplicaError as error:
             self._break(error, connection)
@@ -181,7 +183,8 @@ class Room:
             self.settle()
         except TakenError as error:
             if not challenged:
-                return Challenge.of(error.owner, self._replica, partial(self.resume, trial, outcome, challenged=True))
+                again_now = partial(self.resume, trial, outcome, challenged=True)
+                return Challenge.of(error.owner, connection, self._replica, again_now)
             self.close(connection, error)
         except BrokenReplicaError as error:
             self._break(error, connection)
@@ -191,7 +194,7 @@ class Room:
 
     def decide(self, challenge: Challenge) -> Due | None:
         """Let the newcomer of a challenge have the client id if its owner has not been heard of (R16)."""
-        if challenge.owner.is_lost:
+        if challenge.owner.is_lost and not challenge.newcomer.closed:
             self.close(challenge.owner, UnavailableError("somebody else came with your client id, and you were silent"))
         return challenge.again()
 
@@ -204,6 +207,7 @@ class Room:
             released = [each for each in integrated if each.update != update]
             self._journal.append(self.document, Turn().rows(released, self._authors), ())
             self._spread([each.update for each in integrated], None)
+            self._see_to_what_waited()
         except BrokenReplicaError as error:
             self._break(error, None)
 
@@ -240,16 +244,16 @@ class Room:
             self._turn.waits(connection)
             if self._receipts.hold(connection, inspection):
                 ask(connection, self._replica)
+        self._see_to_what_waited()
+
+    def _see_to_what_waited(self) -> None:
+        """Refuse what had waited, and may not come in, to whoever sent it, as if it had come now (R24)."""
         self._rouse()
-        self._leave_out(self._replica.take_left_out())
+        for _, error, senders in self._replica.take_left_out():
+            for connection in list(senders):
+                self.close(connection, error)
         if self._replica.failure is not None:
             self._break(self._replica.failure, None)
-
-    def _leave_out(self, left_out: Sequence[LeftOut]) -> None:
-        """Refuse what had waited to whoever sent it, as if it had come now (R24)."""
-        for _, error, senders in left_out:
-            for connection in senders:
-                self.close(connection, error)
 
     def _receive_state_vector(self, connection: Connection, kind: Kind, state_vector: bytes) -> None:
         decode_state_vector(state_vector, len(self._replica.state) + self.limits.unknown_clients)
@@ -308,9 +312,6 @@ class Room:
         self._journal.append(self.document, rows, (), turn.received_at)
         news = [row.data for row in rows] if plain else [each.update for each in integrated]
         self._spread(news, turn.sole_author if plain else None)
-        if not plain:
-            for connection in self.connections:
-                self._receipts.go_on(connection)
 
     def _spread(self, updates: list[bytes], author: Connection | None) -> None:
         for update in merged(updates):

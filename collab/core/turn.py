@@ -40,14 +40,17 @@ class Turn:
             self._updates[connection.principal] = [update]
         else:
             updates.append(update)
+        self._note(connection)
+
+    def waits(self, connection: Connection) -> None:
+        """Take note that something waits of an update; what of it does not is integrated."""
+        self._note(connection)
+
+    def _note(self, connection: Connection) -> None:
         self._sources.add(connection)
         came = connection.received_at
         if came is not None:
             self.received_at = came if self.received_at is None else min(came, self.received_at)
-
-    def waits(self, connection: Connection) -> None:
-        """Take note that something waits of an update; what of it does not is integrated."""
-        self._sources.add(connection)
 
     def meet(self, connection: Connection, inspection: Inspection, authors: dict[int, str]) -> None:
         """Note in `authors`, and for the log, whose the client ids are that the room has not met before."""

@@ -117,6 +117,11 @@ class WaitingList:
             if waiting.update == update.update:
                 waiting.senders.add(sender)
 
+    def left(self, sender: object) -> None:
+        """Forget who sent what, of somebody who has gone."""
+        for waiting in self._updates:
+            waiting.senders.discard(sender)
+
     def forget(self, which: Callable[[WaitingUpdate], bool]) -> bool:
         """Forget some of what waits, if anything; what is in the log may not be forgotten."""
         kept = [waiting for waiting in self._updates if waiting.stored or not which(waiting)]

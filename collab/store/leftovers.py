@@ -26,17 +26,21 @@ def wal_of(database: Path) -> Path:
 
 
 def insist_on_both(database: Path) -> None:
-    """Make sure that a log has its database: SQLite would delete it, with what was saved last, for a new one.
+    """Make sure that a log has its database: SQLite would delete it, with what was saved last, for a new or empty one.
+
+    To be called before SQLite opens the database, if only to read it.
 
     Raises:
-        DatabaseUnusableError: it has none.
+        DatabaseUnusableError: it has none, or an empty file is in its place.
     """
     log = wal_of(database)
-    if not database.exists() and log.exists() and log.stat().st_size:
-        raise DatabaseUnusableError(
-            f"the database {database} is not there, but its log is, with what was saved last: put the database back "
-            f"beside {log}, or put that away"
-        )
+    if not (log.exists() and log.stat().st_size) or (database.exists() and database.stat().st_size):
+        return
+    what = "is empty" if database.exists() else "is not there"
+    raise DatabaseUnusableError(
+        f"the database {database} {what}, but its log is there, with what was saved last: put the database back "
+        f"beside {log}, or put that away"
+    )
 
 
 def settle(database: Path) -> None:

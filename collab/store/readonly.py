@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from collab.errors import DatabaseUnusableError
 from collab.store import migrate
+from collab.store.leftovers import insist_on_both
 from collab.store.sqlite import explain
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class ReadOnlySqlite:
         self.path = path
         if not path.is_file():
             raise DatabaseUnusableError(f"there is no database {path}")
+        insist_on_both(path)
         self._raw = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, timeout=lock_timeout_seconds, isolation_level=None
         )

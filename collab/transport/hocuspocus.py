@@ -190,13 +190,20 @@ class SharedSocket:
         """Read nothing for a while, because a document has enough to do."""
         self._pausing.add(stay)
         self._socket.pause_reading()
+        self._hold_back(busy=True)
 
     def resume(self, stay: Stay) -> None:
         """Read on, if all documents can."""
         if stay in self._pausing:
             self._pausing.discard(stay)
+            self._hold_back(busy=bool(self._pausing))
             if not self._pausing and not self.gone:
                 self._socket.resume_reading()
+
+    def _hold_back(self, *, busy: bool) -> None:
+        """Let all documents know whether anybody can be heard on the socket: it is one line for all."""
+        for stay in self._stays.values():
+            stay.hold_back(busy=busy)
 
     def _begin(self, address: bytes, data: bytes) -> Stay | None:
         if len(address) > self._limits.address_bytes:

@@ -158,8 +158,15 @@ class Session:
         self._waiting = self._connection.busy = True
         self._reading.pause_reading()
 
+    def hold_back(self, busy: bool) -> None:
+        """Take note whether the socket is read; who was not heard for a while did not keep silent."""
+        self._connection.busy = busy
+        if not busy:
+            self._connection.silent = False
+
     def _go_on(self) -> None:
-        self._waiting = self._connection.busy = False
+        self._waiting = False
+        self.hold_back(busy=False)
         self._spent = 0.0
         while self._held and not self._waiting:
             self._take(*self._held.popleft(), monotonic())

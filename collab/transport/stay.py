@@ -128,6 +128,11 @@ class Stay:
             if kind == Type.SYNC and self.dialect.body_of(data)[:1] == bytes((Kind.SYNC_STEP_1,)):
                 self._decide(None)
 
+    def hold_back(self, *, busy: bool) -> None:
+        """Take note whether the socket is read."""
+        if self._session is not None:
+            self._session.hold_back(busy)
+
     def stalled(self) -> None:
         if self._session is not None:
             self._session.stalled()

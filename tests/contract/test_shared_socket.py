@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from collab.core.connection import Access
 from collab.core.hocuspocus import Type
 from collab.core.inspection import read
 from collab.core.ports import DocumentId
+from collab.core.room import Due, Room
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, Reader, var_bytes, var_string
 from collab.errors import DamagedError, ForbiddenError, UnauthenticatedError, UnavailableError
 from collab.settings import Anonymous
@@ -512,3 +514,27 @@ async def test_pages_of_elsewhere_need_a_token_for_each_document(ws: Any) -> Non
         assert b"COLLAB_ORIGINS" in await one.heard_of(Type.AUTH)
 
         await one.join(token())
+
+
+async def test_what_one_document_has_to_wait_for_is_no_silence_in_another(ws: Any) -> None:
+    """R16: it is one line for all of them, and nobody is heard on it meanwhile."""
+    async with serving(ws) as served, line(served) as one:
+        for name in ("notes", "plans"):
+            await one.join(name=name)
+        hub = served.collab.services().hub
+        (asked,) = hub.rooms[DocumentId("plans")].connections
+        asked.silent = True
+        heard: asyncio.Queue[bool] = asyncio.Queue()
+        find_out = hub.find_out
+
+        def watched(room: Room, due: Due, done: Callable[[], None]) -> None:
+            asyncio.get_running_loop().call_soon(lambda: heard.put_nowait(asked.is_lost))
+            find_out(room, due, done)
+
+        hub.find_out = watched  # type: ignore[method-assign]
+        await one.sync(Kind.UPDATE, typed(7, 0, "x" * 100_000))
+
+        async with asyncio.timeout(20):
+            assert not await heard.get()
+            await one.heard_of(Type.SYNC_STATUS)
+        assert not asked.is_lost

@@ -11,9 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from collab.backup import back_up
+from collab.restore import restore
 from collab.store import leftovers
 from collab.store.sql import SqlStore
 from tests.durability import tracing
+from tests.support.processes import run_collab
 from tests.support.server import Server
 
 
@@ -54,6 +57,36 @@ def test_a_log_without_its_database_is_not_thrown_away(tmp_path: Path) -> None:
         server.start()
 
         assert "hello" == httpx.get(f"{url}/export?format=text").text.strip()
+
+
+def test_a_log_beside_an_empty_database_is_not_thrown_away(tmp_path: Path) -> None:
+    """S26, D1, B2, B8: whoever opens such a file, if only to read it, has SQLite delete the log."""
+    path = tmp_path / "data" / "collab.db"
+    with Server.running(path.parent) as server:
+        url = f"{server.url}/api/documents/notes"
+        assert 201 == httpx.put(url, content="hello", headers={"content-type": "text/plain"}).status_code
+        back_up(path, tmp_path / "copy", force=False, progress=lambda *_: None)
+        server.kill()
+        before, kept = leftovers.wal_of(path).read_bytes(), path.read_bytes()
+        path.write_bytes(b"")
+
+        with pytest.raises(AssertionError, match="the server ended with 4 at its start"):
+            server.start()
+        for words in (["doctor"], ["doctor", "--repair"], ["backup", str(tmp_path / "other")]):
+            done = run_collab(*words, "--data", str(path.parent), timeout=60)
+            assert (4, True) == (done.returncode, "is empty, but its log is there" in done.stderr), done.stderr
+        assert before == leftovers.wal_of(path).read_bytes()
+
+        path.write_bytes(kept)
+        server.start()
+        assert "hello" == httpx.get(f"{url}/export?format=text").text.strip()
+        server.kill()
+
+    before = leftovers.wal_of(path).read_bytes()
+    path.write_bytes(b"")
+    aside = restore(tmp_path / "copy", path, force=True, progress=lambda *_: None).kept
+    assert aside is not None
+    assert before == leftovers.wal_of(aside).read_bytes()
 
 
 async def test_an_empty_log_without_its_database_is_none(tmp_path: Path) -> None:

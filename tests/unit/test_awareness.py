@@ -19,7 +19,7 @@ from collab.core.awareness import (
     decode,
     encode,
 )
-from collab.core.wire import var_bytes
+from collab.core.wire import MAX_CLOCK, var_bytes
 from collab.errors import MalformedError, TooLargeError
 from tests.support.hostile import EXAMPLES
 from tests.support.members import Table
@@ -249,13 +249,20 @@ def crowded(clients: int) -> Awareness[str]:
 def test_a_room_remembers_ten_thousand_clients_and_forgets_the_gone_first() -> None:
     """A7."""
     awareness = crowded(MAX_CLIENTS)
-    with pytest.raises(TooLargeError):
-        awareness.receive(says(MAX_CLIENTS, 1), BEN, 0)
+    # Not their fault, and no reason to send them away: y-websocket 3.1 would not come again.
+    assert [] == awareness.receive(says(MAX_CLIENTS, 1), BEN, 0)
 
     awareness.receive(says(5, 1, b"null"), "somebody 0", 0)
 
     assert [MAX_CLIENTS] == awareness.receive(says(MAX_CLIENTS, 1), BEN, 0)
     assert MAX_CLIENTS == len(awareness)
+
+
+def test_a_clock_that_nobody_reaches_is_passed_over() -> None:
+    """A2: whoever it was counted up for adopts it, and goes on from there."""
+    awareness: Awareness[str] = Awareness()
+
+    assert [8] == awareness.receive(encode([Presence(7, MAX_CLOCK + 1, b"{}"), Presence(8, 1, b"{}")]), ANN, 0)
 
 
 def test_in_a_full_room_those_who_are_there_still_move() -> None:

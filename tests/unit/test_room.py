@@ -12,7 +12,7 @@ from collab.core.poison import load_without_poison
 from collab.core.replica import Replica
 from collab.core.values import TYPE
 from collab.core.waiting import WaitingLimits
-from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, Kind, encode_state_vector
+from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, MAX_CLOCK, Kind, encode_state_vector
 from collab.errors import TooLargeError
 from tests.support import hostile
 from tests.support.members import Member, Table, clients_in, deleted, tried, typed, typing
@@ -606,6 +606,76 @@ def test_a_reader_keeps_no_client_id_from_who_writes(table: Table) -> None:
     assert writer.closed_with is None
     assert [HELLO] == table.rows
     assert b'"ann"' in writer.received_of(Kind.AWARENESS)[-1]
+
+
+def test_a_commenter_keeps_a_client_id_as_writers_do(table: Table) -> None:
+    """R16, R23: an editor took it, and the comment was said to be saved, and was not there."""
+    commenter, editor = table.join("carol", Access.COMMENT), table.join("eve")
+    commenter.send(typed(7, 0, "mine", root="comments"))
+    commenter.show(7, 1)
+
+    editor.send(typed(7, 4, "forged", (7, 3)))
+    assert 1 == len(editor.challenges)
+
+    reader, carol = table.join("rita", Access.VIEW), table.join("carol", Access.COMMENT)
+    reader.show(8, 1)
+    carol.show(8, 2)
+    carol.send(typed(8, 0, "mine", root="comments"))
+    assert ([], None) == (carol.challenges, carol.closed_with)
+
+
+def test_a_reader_says_nothing_for_a_writer_who_is_away(table: Table) -> None:
+    """A2: the writer adopts the clock, and whatever else the reader says of them."""
+    editor, reader = table.join("ann"), table.join("rita", Access.VIEW)
+    editor.show(7, 1)
+    editor.leave()
+
+    reader.show(7, MAX_CLOCK, b'{"name":"nobody"}')
+    again = table.join("ann")
+    again.show(7, 2, b'{"name":"ann"}')
+
+    assert b'"ann"' in reader.received_of(Kind.AWARENESS)[-1]
+    assert again.closed_with is None
+
+
+def test_nobody_goes_for_a_newcomer_who_has_gone(table: Table) -> None:
+    """R16: the owner was silent, and in nobody's way any more."""
+    owner, newcomer = table.join("ann"), table.join("ben")
+    owner.show(7, 1)
+    newcomer.send(HELLO)
+    (challenge,) = newcomer.challenges
+    newcomer.leave()
+
+    assert table.room.decide(challenge) is None
+    assert owner.closed_with is None
+
+
+def test_nothing_is_kept_of_those_who_went_while_something_of_theirs_waits(table: Table) -> None:
+    """G8: a client that comes back again and again brings it each time."""
+    for _ in range(10):
+        ann = table.join("ann")
+        ann.send(typed(7, 0, "a", (9, 0)))
+        ann.leave()
+
+    (waiting,) = table.room._replica.waiting
+    assert set() == waiting.senders
+
+
+def test_who_has_most_waiting_goes_by_the_limit_that_is_nearest() -> None:
+    """R12: of one large update and a few small ones the large one is more."""
+    table = Table(waiting=WaitingLimits(bytes=2_000))
+    mallory, ann, ben = table.join("mallory"), table.join("ann"), table.join("ben")
+    mallory.send(typed(100, 0, "z" * 1_800, (999, 0)))
+    for client in range(4):
+        ann.send(typed(10 + client, 0, "a", (998, 0)))
+
+    ben.send(typed(50, 0, "b" * 300, (998, 0)))
+
+    assert (1013, None, None) == (mallory.closed_with, ann.closed_with, ben.closed_with)
+
+    greedy = table.join("mallory")
+    greedy.send(typed(101, 0, "z" * 1_900, (999, 0)))
+    assert (1013, None, None) == (greedy.closed_with, ann.closed_with, ben.closed_with)
 
 
 def test_two_tabs_of_one_person_may_bring_each_others_text(table: Table) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from collab.core.connection import Access
+from collab.core.dialects import Y_WEBSOCKET, Dialect
+from collab.core.inspection import read
 from collab.core.merging import merge
-from tests.support.members import Table, deleted, typed
+from collab.core.wire import Kind
+from tests.support.members import HOCUSPOCUS, Table, deleted, typed
 
 
 @pytest.fixture
@@ -147,9 +150,52 @@ def test_while_the_log_takes_no_more_only_the_latest_question_is_kept(table: Tab
 
     table.log.full = False
     table.log.commit()
+    table.room.settle()
     table.log.commit()
 
     assert [b"0", b"999"] == ann.saved
+
+
+@pytest.mark.parametrize("dialect", [Y_WEBSOCKET, HOCUSPOCUS], ids=["y-websocket", "Hocuspocus"])
+def test_what_came_in_this_turn_is_not_said_to_be_saved_by_an_earlier_commit(table: Table, dialect: Dialect) -> None:
+    """R23, R27, G9: the predecessor came just before it; a server that was killed then had lost what waited for it."""
+    ann, bob = table.join("ann", dialect=dialect), table.join("bob")
+    for clock, token in ((0, b"1"), (1, b"2")):
+        ann.say(typed(7, clock, "a", (9, 0) if clock else None))
+        if dialect is Y_WEBSOCKET:
+            ann.ask_whether_saved(token)
+        table.room.settle()
+
+    bob.say(typed(9, 0, "x"))
+    table.log.commit()
+    assert 1 == len(ann.saved) + len(ann.counted)
+    assert [] == table.log.pending
+
+    table.room.settle()
+    assert [2, 0] == [len(entries) for entries, _ in table.log.pending]
+    table.log.commit()
+    assert 2 == len(ann.saved) + len(ann.counted)
+
+
+@pytest.mark.parametrize("dialect", [Y_WEBSOCKET, HOCUSPOCUS], ids=["y-websocket", "Hocuspocus"])
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.SYNC_STEP_2, None], ids=["typed", "answered", "created"])
+def test_what_waits_is_saved_when_somebody_else_brings_it(table: Table, dialect: Dialect, kind: Kind | None) -> None:
+    """R23, R27: together with what it waited for, or only that, past the room (N4)."""
+    ann, bob = table.join("ann", dialect=dialect), table.join("bob")
+    mine, before = typed(7, 0, "a", (9, 0)), typed(9, 0, "x")
+    ann.send(mine)
+    if dialect is Y_WEBSOCKET:
+        ann.ask_whether_saved(b"1")
+    assert ([], []) == (ann.saved, ann.counted)
+
+    if kind is None:
+        table.room.bring(before, read(before))
+        table.room.settle()
+    else:
+        bob.send(merge([before, mine]), kind)
+    table.log.commit()
+
+    assert 1 == len(ann.saved) + len(ann.counted)
 
 
 def test_a_readers_edit_is_never_said_to_be_saved(table: Table) -> None:

@@ -22,6 +22,7 @@ from collab.auth.jwks import PublicKeys
 from collab.auth.origins import Origins
 from collab.auth.secret import Secret
 from collab.auth.tokens import TokenAuthenticator, Tokens
+from collab.budgets import Accounts, ConnectionLimits, Places, Rate, WorkLimits
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
 from collab.errors import ConfigurationError, UnavailableError
@@ -76,7 +77,7 @@ class Collab:
         shared = HocuspocusRoute(self.services, self._rota, _anteroom(self.settings))
         self.router.routes.append(WebSocketRoute("/hocuspocus", shared))
         self.router.include_router(reference.router(self.router))
-        self.router.include_router(page.router(tokens))
+        self.router.include_router(page.router(tokens, self.settings.frame_ancestors))
 
     def services(self) -> Services:
         """Return the running parts.
@@ -144,13 +145,28 @@ class Collab:
             linger_seconds=settings.linger_seconds,
             drain_seconds=settings.drain_seconds,
             create_on_open=settings.create_on_open,
+            work=WorkLimits(
+                Rate(settings.work_bytes_per_second, settings.work_bytes_at_once),
+                Rate(settings.work_structs_per_second, settings.work_structs_at_once),
+            ),
             room=RoomLimits(lag_seconds=settings.lag_limit_seconds),
             waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
         )
         hub = Hub(store, journal, NullRelay(), compactor, trials, limits, self._stateless)
+        places = Places(
+            ConnectionLimits(
+                settings.max_connections_address,
+                settings.max_connections_principal,
+                settings.max_connections_document,
+            )
+        )
+        rate = Rate(settings.requests_per_second, settings.requests_at_once)
+        requests = Accounts("requests of one address", rate, "requests", time.monotonic)
         permissions = Permissions(self._authenticator, store.rights, self._anybody, owners=settings.owners)
         origins = Origins(settings.other_origins)
-        return Services(store, journal, hub, sandbox, permissions, trials, settings.max_message_bytes, origins)
+        return Services(
+            store, journal, hub, sandbox, permissions, trials, settings.max_message_bytes, places, requests, origins
+        )
 
 
 def create_app(

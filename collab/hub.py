@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from collab.budgets import WorkLimits
 from collab.core.challenge import Challenge
 from collab.core.connection import Connection, RoomLimits, Trial, Tried
 from collab.core.inspection import Inspection
@@ -54,6 +55,7 @@ class HubLimits:
     """How long stopping may wait for the log."""
     create_on_open: bool = True
     """Whether a document that is not there is one that nobody has written to yet."""
+    work: WorkLimits = field(default_factory=WorkLimits)
     room: RoomLimits = field(default_factory=RoomLimits)
     waiting: WaitingLimits = field(default_factory=WaitingLimits)
 
@@ -75,6 +77,7 @@ class Hub:
         self.rooms: dict[DocumentId, Room] = {}
         self.problems: dict[str, str] = {}
         """What is wrong right now, by the name of the task; empty when all is well."""
+        self.work = (limits or HubLimits()).work
         self._store = store
         self._journal = journal
         self._uplink = uplink

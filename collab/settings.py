@@ -5,6 +5,7 @@ Not for: constants that nobody should turn; they stand where they are used, with
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -63,6 +64,14 @@ _Century = Annotated[float, Field(le=36_525, allow_inf_nan=False)]
 """In days; the others in seconds."""
 
 
+def _sources(value: str) -> str:
+    """Return what can stand in a policy as one directive."""
+    # Neither the next directive nor the next header begins in it.
+    if not value.strip() or not re.fullmatch(r"[!-+\--:<-~ ]+", value):
+        raise PydanticCustomError("sources", "it should be sources of a policy, such as 'self' https://app.example")
+    return value.strip()
+
+
 class Settings(BaseSettings):
     """How one server runs. Arguments win over the environment, the environment over the defaults."""
 
@@ -106,6 +115,26 @@ class Settings(BaseSettings):
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
     request_head_seconds: _Hour = Field(10.0, gt=0, description="how long the headers of a request may take to come")
+    max_connections_address: int = Field(10_000, gt=0, description="connections of one address at a time")
+    max_connections_principal: int = Field(
+        1_000, gt=0, description="connections of one person at a time, if it is known who they are"
+    )
+    max_connections_document: int = Field(10_000, gt=0, description="connections to one document at a time")
+    work_bytes_per_second: int = Field(4 << 20, gt=0, description="bytes of messages of one connection, each second")
+    work_bytes_at_once: int = Field(64 << 20, gt=0, description="the same after a pause")
+    work_structs_per_second: int = Field(
+        200_000, gt=0, description="structs in the updates of one connection, each second: what a Yjs update is made of"
+    )
+    work_structs_at_once: int = Field(4_000_000, gt=0, description="the same after a pause")
+    requests_per_second: int = Field(100, gt=0, description="requests to the API of one address, each second")
+    requests_at_once: int = Field(1_000, gt=0, description="the same after a pause")
+    trusted_proxies: str = Field(
+        "127.0.0.1, ::1",
+        description="whose word counts on who asks, and whether by TLS (X-Forwarded-For, -Proto): addresses, networks",
+    )
+    frame_ancestors: Annotated[str, AfterValidator(_sources)] = Field(
+        "'none'", description="whose pages may show ours in a frame, as a policy has it: 'self' https://app.example"
+    )
     sign_in_seconds: _Hour = Field(
         10.0, gt=0, description="how long a socket of Hocuspocus' protocol may take to sign in for its first document"
     )
@@ -132,6 +161,11 @@ class Settings(BaseSettings):
     def other_origins(self) -> list[str]:
         """The origins in `origins`, each as a browser writes it."""
         return [origin.rstrip("/") for origin in self.origins.replace(",", " ").split()]
+
+    @property
+    def proxies(self) -> list[str]:
+        """The addresses and networks in `trusted_proxies`."""
+        return self.trusted_proxies.replace(",", " ").split()
 
     @property
     def given_secret(self) -> str | None:

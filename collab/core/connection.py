@@ -103,6 +103,8 @@ class Connection:
     """Who it is, in everything that it says of itself; None: whoever it says."""
     received_at: float | None = None
     """When its last message came, on the clock of whoever hands them over."""
+    structs: int = 0
+    """Of its updates that were taken, since somebody last looked."""
     silent: bool = False
     """Whether nothing came from it since it was asked for a sign of life."""
     busy: bool = False

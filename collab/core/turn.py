@@ -54,6 +54,7 @@ class Turn:
 
     def meet(self, connection: Connection, inspection: Inspection, authors: dict[int, str]) -> None:
         """Note in `authors`, and for the log, whose the client ids are that the room has not met before."""
+        connection.structs += inspection.structs
         for client, _, _ in inspection.runs:
             if client not in authors:
                 authors[client] = connection.principal

@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from collab.auth.base import Principal
 from collab.auth.origins import Origins
+from collab.budgets import Accounts, ConnectionLimits, Places
 from collab.core.ports import DocumentId
 from collab.http.routes import Route
 from collab.hub import Hub
@@ -47,6 +48,9 @@ class Services:
     trials: Sandbox
     """For what may be hostile: whoever keeps it busy keeps nobody from exporting."""
     max_body_bytes: int
+    places: Places = field(default_factory=lambda: Places(ConnectionLimits()))
+    requests: Accounts | None = None
+    """What each address has asked for."""
     origins: Origins = field(default_factory=Origins)
     """Whose pages may open sockets."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CREATIONS))
@@ -81,6 +85,17 @@ def named(id: str) -> DocumentId:
         DocumentNameError, TooLargeError: no document can be called so.
     """
     return document_id(id.replace(_SLASH, "/"))
+
+
+def counted(running: Running) -> Callable[[Request], None]:
+    """Return a dependency of routes that one address may ask only so often (Q4)."""
+
+    def count(request: Request) -> None:
+        requests = running().requests
+        if requests is not None:
+            requests.charge(request.client.host if request.client else "unknown")
+
+    return count
 
 
 def asking(running: Running) -> Callable[[Request, DocumentId], Awaitable[Principal]]:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from collab.content import FORMATS, render
 from collab.core.inspection import Inspection
@@ -28,7 +28,7 @@ from collab.errors import (
     UnavailableError,
 )
 from collab.http.bodies import BODIES, body_of, update_in
-from collab.http.dependencies import CREATIONS, DocumentPath, DocumentRoute, Running, Services, named
+from collab.http.dependencies import CREATIONS, DocumentPath, DocumentRoute, Running, Services, counted, named
 from collab.http.schemas import DocumentAccess, DocumentInfo, Problem
 from collab.loading import readable_of
 from collab.names import document_id
@@ -50,6 +50,7 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
         403: "whoever asks may not do this",
         404: "there is no such document",
         413: "the document, or its name, is too large",
+        429: "this address asks too often",
         422: "a parameter is missing or unknown",
         500: "what is stored of it cannot be read",
         503: "the database does not answer",
@@ -59,7 +60,13 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
 
 def router(running: Running) -> APIRouter:
     """Return the routes of documents."""
-    routes = APIRouter(prefix="/api/documents", tags=["documents"], route_class=DocumentRoute, responses=PROBLEMS)
+    routes = APIRouter(
+        prefix="/api/documents",
+        tags=["documents"],
+        route_class=DocumentRoute,
+        responses=PROBLEMS,
+        dependencies=[Depends(counted(running))],
+    )
 
     @routes.get("/{id}", summary="What is known of a document")
     async def describe(id: DocumentPath, request: Request) -> DocumentInfo:

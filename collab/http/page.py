@@ -28,12 +28,15 @@ FOLDER: Final = Path(__file__).parent.parent / "static"
 _ROOT: Final = '<base href="/" />'
 """Where the built page takes its root to be; all its other addresses are relative to it."""
 
+# Mantine sets its styles from script; scripts only ever come from files.
+_POLICY: Final = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self' ws: wss:; base-uri 'self'; form-action 'self'; frame-ancestors "
+)
+
+NOBODY: Final = "'none'"
+
 _HEADERS: Final = {
-    # Mantine sets its styles from script; scripts only ever come from files.
-    "content-security-policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
-    ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     # The names of the built files change with their content; the page that names them must not be kept.
@@ -41,17 +44,20 @@ _HEADERS: Final = {
 }
 
 
-def router(tokens: Tokens | None = None) -> APIRouter:
-    """Return the routes of the page and of its files. With `tokens`, those in its addresses sign people in."""
+def router(tokens: Tokens | None = None, frame_ancestors: str = NOBODY) -> APIRouter:
+    """Return the routes of the page and of its files. With `tokens`, those in its addresses sign people in.
+
+    Pages of `frame_ancestors`, sources as a policy has them, may show it in a frame.
+    """
     routes = APIRouter(include_in_schema=False, route_class=Route)
 
     @routes.get("/")
     async def start(request: Request) -> Response:
-        return await signed_in(request, tokens) or built("index.html", request, "")
+        return await signed_in(request, tokens) or built("index.html", request, "", ancestors=frame_ancestors)
 
     @routes.get("/d")
     async def almost(request: Request) -> Response:
-        return built("index.html", request, "d")
+        return built("index.html", request, "d", ancestors=frame_ancestors)
 
     @routes.get("/d/{document:path}")
     async def editor(request: Request, document: str) -> Response:
@@ -61,7 +67,7 @@ def router(tokens: Tokens | None = None) -> APIRouter:
                 document_id(document)
         except CollabError as error:
             return refused(error, request, place)
-        return await signed_in(request, tokens) or built("index.html", request, place)
+        return await signed_in(request, tokens) or built("index.html", request, place, ancestors=frame_ancestors)
 
     routes.mount("/assets", Assets(directory=FOLDER / "assets", check_dir=False))
     routes.add_api_route("/{place:path}", unknown, route_class_override=UnknownRoute)
@@ -88,13 +94,14 @@ def refused(error: CollabError, request: Request, place: str) -> Response:
     return response
 
 
-def built(name: str, request: Request, place: str, status: int = 200) -> Response:
+def built(name: str, request: Request, place: str, status: int = 200, ancestors: str = NOBODY) -> Response:
     """Return a built HTML file as the answer to a request for `place`, an address below the page's root."""
     file = FOLDER / name
     if not file.is_file():
         return PlainTextResponse("The editor page is not built. Run: make page\n", 501)
     html = file.read_text(encoding="utf-8")
-    return HTMLResponse(html.replace(_ROOT, f'<base href="{way_back(request, place)}" />'), status, _HEADERS)
+    headers = {**_HEADERS, "content-security-policy": _POLICY + ancestors}
+    return HTMLResponse(html.replace(_ROOT, f'<base href="{way_back(request, place)}" />'), status, headers)
 
 
 def way_back(request: Request, place: str) -> str:

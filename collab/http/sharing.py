@@ -9,14 +9,14 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from collab.auth.base import Principal
 from collab.auth.links import hash_of, new_key
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import ForbiddenError, InvalidRequestError, NotFoundError
-from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, named
+from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, counted, named
 from collab.http.documents import PROBLEMS
 from collab.http.schemas import (
     DocumentList,
@@ -45,7 +45,13 @@ LinkPath = Annotated[int, Path(alias="link", ge=1, le=2**63 - 1, description="th
 
 def router(running: Running) -> APIRouter:
     """Return the routes of rights."""
-    routes = APIRouter(prefix="/api", tags=["rights"], route_class=DocumentRoute, responses=PROBLEMS)
+    routes = APIRouter(
+        prefix="/api",
+        tags=["rights"],
+        route_class=DocumentRoute,
+        responses=PROBLEMS,
+        dependencies=[Depends(counted(running))],
+    )
 
     @routes.get("/documents", summary="The documents that whoever asks may see")
     async def visible(

@@ -16,10 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from collab.core.framing import frame
 from collab.core.hocuspocus import PING, PONG, Type, address_of, name_of
-from collab.errors import AbsentError, CollabError, MalformedError, TooLargeError
+from collab.errors import AbsentError, CollabError, MalformedError, TooFastError, TooLargeError
 from collab.transport.asgi import Socket, refuse, serve
 from collab.transport.rota import Rota
-from collab.transport.serving import Serving
+from collab.transport.serving import Serving, address_in
 from collab.transport.stay import Stay
 
 PONG_FRAME: Final = frame(PONG)
@@ -70,9 +70,16 @@ class HocuspocusRoute:
         except CollabError as error:
             await refuse(error, scope, send)
             return
-        await serve(
-            scope, receive, send, lambda socket: SharedSocket(serving, self._rota(), scope, socket, self._anteroom)
-        )
+        try:
+            with serving.places.taken("address", address_in(scope)):
+                await serve(
+                    scope,
+                    receive,
+                    send,
+                    lambda socket: SharedSocket(serving, self._rota(), scope, socket, self._anteroom),
+                )
+        except TooFastError as error:
+            await refuse(error, scope, send)
 
 
 class SharedSocket:

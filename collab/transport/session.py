@@ -12,9 +12,10 @@ from time import monotonic, time
 from typing import Final, Protocol
 
 from collab import faults
+from collab.budgets import Account
 from collab.core.connection import Connection
 from collab.core.room import Room
-from collab.errors import MalformedError, UnauthenticatedError, UnavailableError
+from collab.errors import MalformedError, TooFastError, UnauthenticatedError, UnavailableError
 from collab.hub import Hub
 from collab.transport.rota import Rota
 
@@ -23,6 +24,10 @@ SHARE_SECONDS: Final = 0.01
 
 WINDOW_SECONDS: Final = 0.04
 """Work that is further apart than this does not add up."""
+
+LOOK_BYTES: Final = 1 << 16
+LOOK_STRUCTS: Final = 1_000
+"""How much of a client's work comes together before it is put to its account."""
 
 DAY_SECONDS: Final = 86_400.0
 
@@ -39,6 +44,8 @@ class Session:
     """What a transport calls; the way back is the connection's sink. Owned by the socket's coroutine."""
 
     __slots__ = (
+        "_bytes",
+        "_bytes_account",
         "_connection",
         "_expires",
         "_expiry",
@@ -48,6 +55,7 @@ class Session:
         "_room",
         "_since",
         "_spent",
+        "_structs_account",
         "_waiting",
         "ended",
         "rota",
@@ -76,6 +84,9 @@ class Session:
         self._since = 0.0
         self._held: deque[tuple[bytes, float]] = deque()
         """What is held back, and when it came."""
+        self._bytes = 0
+        self._bytes_account: Account | None = None
+        self._structs_account: Account | None = None
         self._expires = expires
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -109,6 +120,10 @@ class Session:
         if faults.reach is not None:
             faults.reach(faults.Point.BEFORE_APPLY)
         due = self._room.receive(self._connection, data)
+        self._bytes += len(data)
+        # Looked at now and then only: it takes longer than most messages.
+        if self._bytes >= LOOK_BYTES or self._connection.structs >= LOOK_STRUCTS:
+            self._charge(started)
         if faults.reach is not None:
             faults.reach(faults.Point.AFTER_APPLY)
         if due is not None:
@@ -117,6 +132,18 @@ class Session:
         elif self._overspent(started):
             self._wait()
             self.rota.wait(self._go_on)
+
+    def _charge(self, now: float) -> None:
+        """Close a connection that has more done than one may (Q3)."""
+        limits, connection = self._hub.work, self._connection
+        if self._bytes_account is None or self._structs_account is None:
+            self._bytes_account, self._structs_account = Account(now), Account(now)
+        used_bytes = self._bytes_account.charge(self._bytes, limits.bytes, now)
+        used_structs = self._structs_account.charge(connection.structs, limits.structs, now)
+        self._bytes = connection.structs = 0
+        for used, rate, unit in ((used_bytes, limits.bytes, "bytes"), (used_structs, limits.structs, "structs")):
+            if used > rate.at_once:
+                self._room.close(connection, TooFastError("work for one connection", round(used), rate.at_once, unit))
 
     def received_text(self) -> None:
         """Take a text message: no protocol here has any."""

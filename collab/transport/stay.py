@@ -26,12 +26,13 @@ from collab.errors import (
     CollabError,
     ForbiddenError,
     MalformedError,
+    TooFastError,
     TooLargeError,
     UnavailableError,
 )
 from collab.names import document_id
 from collab.transport.rota import Rota
-from collab.transport.serving import Serving
+from collab.transport.serving import Serving, places_of
 from collab.transport.session import DAY_SECONDS, Session
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,7 @@ class Stay:
         self._held: deque[bytes] = deque()
         self._version: str | None = None
         self._principal: Principal | None = None
+        self._places: list[tuple[str, str]] = []
         self._room: Room | None = None
         self._document: DocumentId | None = None
         self._connection: Connection | None = None
@@ -167,6 +169,9 @@ class Stay:
         try:
             document = document_id(self._name)
             principal = await self._authenticate(document, token)
+            for kind, key in places_of(principal, document):
+                self._socket.serving.places.take(kind, key)
+                self._places.append((kind, key))
             room = await hub.open(document, principal.id)
         except CollabError as error:
             self._turn_down(error)
@@ -207,7 +212,7 @@ class Stay:
     def _turn_down(self, error: CollabError) -> None:
         if self._phase is not _Phase.DECIDING:
             return
-        if isinstance(error, UnavailableError):
+        if isinstance(error, UnavailableError | TooFastError):
             # A denial is for good, and this may be over in a moment.
             self._socket.close(error.close_code, str(error))
             return
@@ -324,6 +329,8 @@ class Stay:
         self._watch(None)
         while self._held:
             self._socket.release(self._held.popleft())
+        while self._places:
+            self._socket.serving.places.give_back(*self._places.pop())
         self._socket.resume(self)
         if session is not None:
             session.lost()

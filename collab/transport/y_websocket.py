@@ -8,6 +8,7 @@ the socket, or how its frames come and go (`asgi`, `direct`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -24,7 +25,7 @@ from collab.names import document_id
 from collab.permissions import CHANGED
 from collab.transport.asgi import Socket, refuse, serve, turn_away
 from collab.transport.rota import Rota
-from collab.transport.serving import Serving
+from collab.transport.serving import Serving, address_in, places_of
 from collab.transport.session import Session
 
 
@@ -44,7 +45,10 @@ class YWebsocketRoute:
             request = HTTPConnection(scope)
             serving.origins.check(request)
             principal = await serving.permissions.authenticate(request, document)
-            async with serving.hub.kept_open(document, principal.id) as room:
+            async with AsyncExitStack() as stack:
+                for kind, key in (("address", address_in(scope)), *places_of(principal, document)):
+                    stack.enter_context(serving.places.taken(kind, key))
+                room = await stack.enter_async_context(serving.hub.kept_open(document, principal.id))
                 if await _is_stray(serving.hub, document, scope):
                     await turn_away(LineageError(), send)
                     return

@@ -187,8 +187,9 @@ def clients_in(rows: list[bytes]) -> set[int]:
     return {client for row in rows for client, _, _ in read(row).runs + read(row).deletes}
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("seed", "messages"), [(1, 2000), *(pytest.param(seed, 20_000, marks=pytest.mark.long) for seed in range(2, 12))]
+    ("seed", "messages"), [(1, 10_000), *(pytest.param(seed, 20_000, marks=pytest.mark.long) for seed in range(2, 27))]
 )
 async def test_damaged_messages_stop_nobody(
     server: Server, pulse: Pulse, judge: Judge, seed: int, messages: int

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RULE = re.compile(r"\b[WRASJCHTNLPOBXEIGDK][1-9]\d?\b")
+RULE = re.compile(r"\b[WRASJCHTNLPOBXEIGDKQ][1-9]\d?\b")
 HAZARD = re.compile(r"[Hh]azards?[^.;:()]*")
 """Hazards have numbers, too."""
 

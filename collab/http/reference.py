@@ -23,7 +23,7 @@ def router(described: APIRouter) -> APIRouter:
 
     @cache
     def description() -> dict[str, Any]:
-        return get_openapi(
+        found = get_openapi(
             title="collab",
             version=version("collab-server"),
             summary="Documents that people edit together",
@@ -31,6 +31,8 @@ def router(described: APIRouter) -> APIRouter:
             # Relative to the description's own address, so right wherever the router is (E2).
             servers=[{"url": "..", "description": "this server"}],
         )
+        _name_problems(found)
+        return found
 
     @routes.get("/docs")
     async def docs(request: Request) -> Response:
@@ -41,3 +43,14 @@ def router(described: APIRouter) -> APIRouter:
         return JSONResponse(description())
 
     return routes
+
+
+def _name_problems(found: dict[str, Any]) -> None:
+    """Call problems by their type (RFC 9457): FastAPI takes everything that has a model for plain JSON."""
+    for path in found["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+                if reference.endswith("/Problem"):
+                    content["application/problem+json"] = content.pop("application/json")

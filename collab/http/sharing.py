@@ -16,6 +16,7 @@ from collab.auth.links import hash_of, new_key
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import ForbiddenError, InvalidRequestError, NotFoundError
+from collab.http.bodies import described, wanted_in
 from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, counted, named
 from collab.http.documents import PROBLEMS
 from collab.http.schemas import (
@@ -26,6 +27,7 @@ from collab.http.schemas import (
     LinkMade,
     LinkWanted,
     ListedDocument,
+    Problem,
     RevocationInfo,
 )
 from collab.store.rights import Grant, Link, NewLink, Revoked, View
@@ -34,6 +36,10 @@ PAGE: Final = 100
 MAX_PAGE: Final = 1_000
 MAX_CHARACTERS: Final = 256
 """Of who somebody is, as in a token."""
+
+_OF_BODIES: Final[dict[int | str, dict[str, object]]] = {
+    415: {"model": Problem, "description": "a body of this type is not taken"}
+}
 
 PrincipalPath = Annotated[
     str,
@@ -73,10 +79,16 @@ def router(running: Running) -> APIRouter:
         await _admin(services, request, document)
         return [_grant(each) for each in await services.permissions.rights.grants(document)]
 
-    @routes.put("/documents/{id}/grants/{principal}", summary="Give somebody a role, instead of what they have")
-    async def grant(id: DocumentPath, principal: PrincipalPath, wanted: GrantWanted, request: Request) -> GrantInfo:
+    @routes.put(
+        "/documents/{id}/grants/{principal}",
+        summary="Give somebody a role, instead of what they have",
+        responses=_OF_BODIES,
+        openapi_extra=described(GrantWanted),
+    )
+    async def grant(id: DocumentPath, principal: PrincipalPath, request: Request) -> GrantInfo:
         document, services = named(id), running()
         admin = await _admin(services, request, document)
+        wanted = await wanted_in(request, GrantWanted)
         who, rights = _sound(principal), services.permissions.rights
         if wanted.role is Access.NONE:
             raise InvalidRequestError("role: a grant of nothing is none; delete it instead")
@@ -100,10 +112,17 @@ def router(running: Running) -> APIRouter:
         await _admin(services, request, document)
         return [_link(each) for each in await services.permissions.rights.links(document)]
 
-    @routes.post("/documents/{id}/links", status_code=201, summary="Make a share link; its key is told only here")
-    async def share(id: DocumentPath, wanted: LinkWanted, request: Request) -> LinkMade:
+    @routes.post(
+        "/documents/{id}/links",
+        status_code=201,
+        summary="Make a share link; its key is told only here",
+        responses=_OF_BODIES,
+        openapi_extra=described(LinkWanted),
+    )
+    async def share(id: DocumentPath, request: Request) -> LinkMade:
         document, services = named(id), running()
         admin = await _admin(services, request, document)
+        wanted = await wanted_in(request, LinkWanted)
         if wanted.role in (Access.NONE, Access.ADMIN):
             raise InvalidRequestError("role: a link lets people view, comment or edit")
         ends = None if wanted.seconds is None else time.time() + wanted.seconds

@@ -197,6 +197,23 @@ async def test_what_cannot_be_is_refused(ws: Any, path: str, body: dict[str, obj
         assert (422, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
 
 
+@pytest.mark.parametrize(
+    ("who", "content", "kind", "status"),
+    [
+        (ANN, b"\xff", "application/json", 422),
+        (ANN, b"[]", "application/json", 422),
+        (ANN, b" " * 20_000, "application/json", 413),
+        (ANN, b"{}", "text/plain", 415),
+        (BOB, b" " * 20_000, "application/json", 403),
+    ],
+)
+async def test_what_is_no_wish_is_a_problem(ws: Any, who: str, content: bytes, kind: str, status: int) -> None:
+    """K3, E1: nothing is read of whoever may not ask."""
+    async with Place.open(ws) as place:
+        answer = await place.ask(who, "POST", "/documents/notes/links", content=content, headers={"content-type": kind})
+        assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+
+
 async def test_nothing_is_given_away_of_what_is_not_there(ws: Any) -> None:
     """K1."""
     admin = token("ann", "*", role="admin")

@@ -90,9 +90,7 @@ class AnonymousAuthenticator:
                 "(collab token), or let in anybody (--anonymous)"
             )
         host = request.client.host if request.client else "unknown"
-        return Principal(
-            f"{ANONYMOUS}{host}", self._access, shown_id=self._shown(host), anonymous=True, documents=("*",)
-        )
+        return Principal(f"{ANONYMOUS}{host}", self._access, shown_id=self._shown(host), anonymous=True)
 
     def _shown(self, host: str) -> str:
         """Return what tells people at different addresses apart, and tells nobody the address."""

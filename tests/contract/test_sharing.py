@@ -384,6 +384,13 @@ async def test_a_list_has_what_somebody_may_see(ws: Any) -> None:
         assert 401 == (await place.ask("", "GET", "/documents")).status_code
 
 
+async def test_people_who_are_not_known_see_no_list(ws: Any) -> None:
+    """K2: that everybody may open a document does not mean that everybody may know of it."""
+    async with Place.open(ws, anonymous=Anonymous.EDIT) as place:
+        assert "edit" == await place.access("")
+        assert {"documents": [], "next": None} == (await place.ask("", "GET", "/documents")).json()
+
+
 async def test_opening_creates_nothing_unless_that_is_wanted(ws: Any) -> None:
     """K6."""
     async with Place.open(ws, create_on_open=False) as place:

@@ -168,7 +168,8 @@ class Hub:
                 raise NotFoundError(f"there is no document {document!r}")
             replica = await self._loader.load(document, principal)
         except CollabError as error:
-            log.warning("a document could not be opened", document=document, error=str(error))
+            if not isinstance(error, NotFoundError):
+                log.warning("a document could not be opened", document=document, error=str(error))
             opened.set_exception(error)
             opened.exception()  # seen, even if everybody has gone
         except Exception as error:

@@ -7,26 +7,35 @@ rights are kept (`store.rights`), or how an edit is held against them (`core.rig
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
+import structlog
 from starlette.requests import HTTPConnection
 
 from collab.auth.base import Authenticator, Principal
-from collab.auth.cookie import SessionError
+from collab.auth.cookie import COOKIE, SessionError
 from collab.auth.links import hash_of, key_in
+from collab.auth.tokens import presented
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import CollabError, ForbiddenError, UnauthenticatedError
 from collab.store.rights import Link, Revoked, Rights
 
-ALL: Final = DocumentId("*")
-"""The document that is asked for by a request that is for none: a pattern for all, and a name like others."""
+ALL: Final = DocumentId("*\0")
+"""What a request asks for that is for no document, such as for a list. No document can be called so."""
+
+AT_ONCE: Final = 100
+"""People who are looked at again at the same time."""
 
 CHANGED: Final = "your access to this document has changed"
+
+
+log = structlog.get_logger(__name__)
 
 
 class Guest(Protocol):
@@ -109,11 +118,16 @@ class Permissions:
                 if carried[1] and request.scope["type"] == "http":
                     raise SessionError(str(error)) from error
                 raise
-            if principal.documents != (document,) and document != ALL and self._anybody is not None:
+            if principal.document != document and document != ALL and self._anybody is not None:
                 # What is for another document lets nobody do less than they could without it.
                 with suppress(UnauthenticatedError):
                     principal = await self._anybody.authenticate(request, document)
-        self._insist_on_standing(principal)
+        try:
+            self._insist_on_standing(principal)
+        except UnauthenticatedError as error:
+            if request.scope["type"] == "http" and presented(request) is None and COOKIE in request.cookies:
+                raise SessionError(str(error)) from error
+            raise
         return replace(principal, as_of=as_of)
 
     async def _bearer(self, key: str) -> Principal:
@@ -130,7 +144,7 @@ class Permissions:
             f"link:{link.id}",
             link.access,
             expires=link.expires_at,
-            documents=(link.document,),
+            document=link.document,
             link=key_hash,
         )
 
@@ -145,7 +159,7 @@ class Permissions:
         claimed = principal.access if principal.claimed is None else principal.claimed
         if principal.link is not None:
             link = self._of_link(principal.link, await self.rights.find_link(principal.link))
-            most = link.access if link.documents == (document,) else Access.NONE
+            most = link.access if link.document == document else Access.NONE
         elif principal.anonymous or claimed is Access.ADMIN:
             most = claimed
         else:
@@ -165,7 +179,7 @@ class Permissions:
     def enter(self, document: DocumentId, guest: Guest) -> bool:
         """Keep somebody in mind who has come in; whether they have to be looked at again, since something changed."""
         self._guests.setdefault(document, set()).add(guest)
-        return guest.principal.as_of != self._changes
+        return self.is_stale(guest.principal)
 
     def leave(self, document: DocumentId, guest: Guest) -> None:
         """Forget somebody who has gone; a second call does nothing."""
@@ -177,38 +191,55 @@ class Permissions:
 
     async def look_again(self, document: DocumentId, guest: Guest) -> None:
         """Have somebody go on as what they are now, or go. If it cannot be found out, they go, and may come again."""
-        before = guest.principal
-        try:
-            self._insist_on_standing(before)
-            now = await self._now(before, document)
-            if now.access is Access.NONE:
-                raise ForbiddenError(CHANGED)
-        except CollabError as error:
-            if guest in self._guests.get(document, ()):
-                guest.turned_out(error)
+        while guest in self._guests.get(document, ()):
+            before, as_of = guest.principal, self._changes
+            outcome: Principal | CollabError
+            try:
+                self._insist_on_standing(before)
+                outcome = replace(await self._now(before, document), as_of=as_of)
+                if outcome.access is Access.NONE:
+                    outcome = ForbiddenError(CHANGED)
+            except CollabError as error:
+                outcome = error
+            if guest not in self._guests.get(document, ()):
+                return
+            if guest.principal is not before:
+                continue  # somebody who came with another token meanwhile
+            if isinstance(outcome, CollabError):
+                guest.turned_out(outcome)
+            elif outcome.access is not before.access:
+                guest.access_changed(outcome)
             return
-        if now.access is not before.access and guest in self._guests.get(document, ()):
-            guest.access_changed(now)
 
     async def changed(self, document: DocumentId) -> None:
         """Look again at everybody who is in a document, because rights to it have changed."""
         self._changes += 1
-        for guest in list(self._guests.get(document, ())):
-            await self.look_again(document, guest)
+        await self._look_at([(document, guest) for guest in self._guests.get(document, ())])
+
+    async def _look_at(self, guests: Sequence[tuple[DocumentId, Guest]]) -> None:
+        """Look again at these; what goes wrong with one of them costs none of the others."""
+        for first in range(0, len(guests), AT_ONCE):
+            looking = [self.look_again(document, guest) for document, guest in guests[first : first + AT_ONCE]]
+            for failure in await asyncio.gather(*looking, return_exceptions=True):
+                if isinstance(failure, BaseException):
+                    log.error("somebody's rights could not be looked at again", error=repr(failure))
 
     async def revoke(self, kind: Revoked, value: str) -> None:
         """Take back a token, or all that somebody may do; whoever is here by it goes.
 
         Raises:
-            UnavailableError: it is not on disk, and counts until the server ends.
+            UnavailableError: nothing was revoked.
         """
+        await self.rights.revoke(kind, value)
         self._revoked.add((kind, value))
         self._changes += 1
-        for document, here in list(self._guests.items()):
-            for guest in list(here):
-                if value == (guest.principal.token if kind is Revoked.TOKEN else guest.principal.id):
-                    await self.look_again(document, guest)
-        await self.rights.revoke(kind, value)
+        concerned = [
+            (document, guest)
+            for document, here in self._guests.items()
+            for guest in here
+            if value == (guest.principal.token if kind is Revoked.TOKEN else guest.principal.id)
+        ]
+        await self._look_at(concerned)
 
     async def reinstate(self, kind: Revoked, value: str) -> bool:
         """Undo that; False if it was not revoked.
@@ -219,3 +250,7 @@ class Permissions:
         was_revoked = await self.rights.reinstate(kind, value)
         self._revoked.discard((kind, value))
         return was_revoked
+
+    def is_stale(self, principal: Principal) -> bool:
+        """Whether rights have changed since it was found out what somebody may do."""
+        return principal.as_of != self._changes

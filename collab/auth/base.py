@@ -14,10 +14,10 @@ from starlette.requests import HTTPConnection
 
 from collab.core.awareness import Stamp
 from collab.core.connection import Access
-from collab.core.ports import DocumentId
+from collab.core.ports import NAMELESS, DocumentId
 from collab.errors import UnauthenticatedError
 
-ANONYMOUS: Final = "anonymous:"
+ANONYMOUS: Final = NAMELESS[0]
 """How the ids of people begin who are known by their address only."""
 
 
@@ -44,6 +44,8 @@ class Principal:
     """Whether they may take back what anybody may do."""
     token: str | None = None
     """The id of the token that they came with, by which it can be revoked."""
+    document: DocumentId | None = None
+    """The only one that they came for, by a share link."""
     link: bytes | None = None
     """The hash of the share link's key that they came with."""
     claimed: Access | None = None
@@ -63,7 +65,8 @@ class Authenticator(Protocol):
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
         """Return who asks for `document`; with `Access.NONE` they may do what the database grants them.
 
-        A request that is for none, such as for a list, asks for the document "*".
+        A request that is for none, such as for a list, asks for a document "*" with a zero byte behind it, which
+        cannot be.
 
         Raises:
             UnauthenticatedError: nobody is known behind it.

@@ -134,7 +134,9 @@ class Tokens:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError as error:
             raise UnauthenticatedError(_reason(error)) from error
-        algorithm, key_id = header["alg"], header.get("kid")
+        algorithm, key_id = header.get("alg"), header.get("kid")
+        if not isinstance(algorithm, str) or not isinstance(key_id, str | None):
+            raise UnauthenticatedError("the token's header does not say how it was signed")
         if algorithm not in ALGORITHMS:
             return self.read_own(token)
         key = await self._keys.find(key_id, algorithm)
@@ -240,14 +242,14 @@ def _matches(pattern: str, document: DocumentId) -> bool:
 
 def _understood(claims: Mapping[str, Any]) -> Claims:
     documents, role, name, color, token = [claims.get(claim) for claim in ("documents", "role", "name", "color", "jti")]
-    if not _is_sound(claims["sub"]):
+    if not is_sound(claims["sub"]):
         raise UnauthenticatedError(f"the token's claim 'sub' should be {_A_TEXT}")
     if documents is None and role is None:
         # Of somebody else's making: it says who it is, and the database what they may do.
         documents, role = [], Access.NONE.value
     if not isinstance(documents, list) or not all(isinstance(pattern, str) for pattern in documents):
         raise UnauthenticatedError("the token's claim 'documents' should be a list of names")
-    if name is not None and not _is_sound(name):
+    if name is not None and not is_sound(name):
         raise UnauthenticatedError(f"the token's claim 'name' should be {_A_TEXT}")
     if color is not None and not (isinstance(color, str) and _COLOR.fullmatch(color)):
         raise UnauthenticatedError("the token's claim 'color' should be one such as '#1a2b3c'")
@@ -255,12 +257,16 @@ def _understood(claims: Mapping[str, Any]) -> Claims:
         access = Access(role)
     except ValueError:
         raise UnauthenticatedError(f"the token's claim 'role' should be {_one_of(Access)}") from None
-    if token is not None and not _is_sound(token):
+    if token is not None and not is_sound(token):
         raise UnauthenticatedError(f"the token's claim 'jti' should be {_A_TEXT}")
-    return Claims(claims["sub"], name, tuple(documents), access, float(claims["exp"]), color, token)
+    try:
+        expires = float(claims["exp"])
+    except OverflowError as error:
+        raise UnauthenticatedError(_reason(error)) from error
+    return Claims(claims["sub"], name, tuple(documents), access, expires, color, token)
 
 
-def _is_sound(value: object) -> bool:
+def is_sound(value: object) -> bool:
     """Whether a database takes it, and a person can be called so."""
     return (
         isinstance(value, str)

@@ -7,7 +7,10 @@ and never raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NewType, Protocol
+from typing import Final, NamedTuple, NewType, Protocol
+
+NAMELESS: Final = ("anonymous:", "link:")
+"""How the ids of principals begin of whom nobody knows who they are: they own nothing."""
 
 DocumentId = NewType("DocumentId", str)
 """A document's name, as it stands decoded in the URL."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from collab.auth.base import Principal
 from collab.content import FORMATS, render
 from collab.core.inspection import Inspection
 from collab.core.ports import DocumentId, Entry
@@ -100,9 +101,11 @@ def router(running: Running) -> APIRouter:
         document = named(id)
         services = running()
         principal = await services.permissions.authenticate(request, document)
-        if not principal.access.writes:
-            raise ForbiddenError(f"whoever asks may not write the document {document!r}")
+        _insist_on_writing(principal, document)
         update = await _first_update(services, request, template)
+        # Whoever it is may have sent the rest long after.
+        principal = await services.permissions.authenticate(request, document)
+        _insist_on_writing(principal, document)
         await _create(services, document, Entry(update, principal.id))
         return await _describe(services, document)
 
@@ -134,6 +137,11 @@ def router(running: Running) -> APIRouter:
         return Response(content, media_type=chosen.media_type, headers=headers)
 
     return routes
+
+
+def _insist_on_writing(principal: Principal, document: DocumentId) -> None:
+    if not principal.access.writes:
+        raise ForbiddenError(f"whoever asks may not write the document {document!r}")
 
 
 async def _first_update(services: Services, request: Request, template: str | None) -> bytes:

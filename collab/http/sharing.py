@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from collab.auth.base import Principal
 from collab.auth.links import hash_of, new_key
+from collab.auth.tokens import MAX_CHARACTERS, is_sound
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import ForbiddenError, InvalidRequestError, NotFoundError
@@ -34,8 +35,6 @@ from collab.store.rights import Grant, Link, NewLink, Revoked, View
 
 PAGE: Final = 100
 MAX_PAGE: Final = 1_000
-MAX_CHARACTERS: Final = 256
-"""Of who somebody is, as in a token."""
 
 _OF_BODIES: Final[dict[int | str, dict[str, object]]] = {
     415: {"model": Problem, "description": "a body of this type is not taken"}
@@ -87,8 +86,10 @@ def router(running: Running) -> APIRouter:
     )
     async def grant(id: DocumentPath, principal: PrincipalPath, request: Request) -> GrantInfo:
         document, services = named(id), running()
-        admin = await _admin(services, request, document)
+        await _admin(services, request, document)
         wanted = await wanted_in(request, GrantWanted)
+        # Whoever it is may have sent the rest long after.
+        admin = await _admin(services, request, document)
         who, rights = _sound(principal), services.permissions.rights
         if wanted.role is Access.NONE:
             raise InvalidRequestError("role: a grant of nothing is none; delete it instead")
@@ -121,8 +122,9 @@ def router(running: Running) -> APIRouter:
     )
     async def share(id: DocumentPath, request: Request) -> LinkMade:
         document, services = named(id), running()
-        admin = await _admin(services, request, document)
+        await _admin(services, request, document)
         wanted = await wanted_in(request, LinkWanted)
+        admin = await _admin(services, request, document)
         if wanted.role in (Access.NONE, Access.ADMIN):
             raise InvalidRequestError("role: a link lets people view, comment or edit")
         ends = None if wanted.seconds is None else time.time() + wanted.seconds
@@ -190,13 +192,15 @@ def _sound(text: str) -> str:
     """Return a part of an address that a database takes."""
     # Half of a surrogate pair stands for an escaped slash in these addresses (`dependencies`).
     text = text.replace("\udc2f", "/")
-    if len(text) > MAX_CHARACTERS or not text.isprintable() or not text.strip():
+    if not is_sound(text):
         raise InvalidRequestError(f"an id is a text of 1 to {MAX_CHARACTERS} characters, none of them a control one")
     return text
 
 
 def _view_of(principal: Principal) -> View:
     whole = tuple(name for name in principal.documents if not name.endswith("*"))
+    if principal.document is not None:
+        whole = (principal.document,)
     beginnings = tuple(name[:-1] for name in principal.documents if name.endswith("*"))
     known = not principal.anonymous and principal.link is None
     return View(principal.id if known else None, whole, beginnings)

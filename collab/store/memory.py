@@ -17,6 +17,7 @@ from collab.errors import UnavailableError
 from collab.store import history
 from collab.store.base import Archive, Compaction, Description, LogRow, RowKind, Segment, Store
 from collab.store.rights import Grant, Link, NewLink, Revoked, Rights, Seen, Standing, View
+from collab.store.statements import owner_of
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class MemoryStore(Store, Archive):
         for name, entry in batch:
             document = self._documents.get(name)
             if document is None:
-                document = self._documents[name] = _Document(now, entry.author or None)
+                document = self._documents[name] = _Document(now, owner_of(entry))
             row = LogRow(next(self._ids), RowKind.UPDATE, entry.data, entry.author, now)
             document.rows[row.id] = row
             for client in entry.clients:

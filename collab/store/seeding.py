@@ -21,7 +21,7 @@ _CREATE = text(
 
 def create(append_sql: str, document: DocumentId, entry: Entry, now: float, connection: Connection) -> bool:
     """Create a document and write its first row; False, and nothing done, if it is there already (N1)."""
-    row = {"name": document, "lineage": secrets.token_hex(16), "now": now, "owner": entry.author or None}
+    row = {"name": document, "lineage": secrets.token_hex(16), "now": now, "owner": statements.owner_of(entry)}
     if connection.scalar(_CREATE, row) is None:
         return False
     statements.append(append_sql, [(document, entry)], now, connection)

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from sqlalchemy import Connection, Dialect, Table, case, delete, func, insert, or_, select, text
 
-from collab.core.ports import DocumentId, Entry
+from collab.core.ports import NAMELESS, DocumentId, Entry
 from collab.store import history
 from collab.store.base import Compaction, Description, LogRow, RowKind, Segment
 from collab.store.tables import clients, documents, log
@@ -42,12 +42,17 @@ def append_sql(dialect: Dialect) -> str:
     return str(_APPEND.compile(dialect=dialect))
 
 
+def owner_of(entry: Entry) -> str | None:
+    """Return whose a document is that begins with this; None of those of whom nobody knows who they are (K1)."""
+    return None if entry.author.startswith(NAMELESS) else entry.author or None
+
+
 def create(batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:
     """Create those documents that there are not; whoever wrote first owns them (K1)."""
     first = dict(reversed(batch))
     # In one order everywhere, or two workers could wait for each other.
     rows = [
-        {"name": name, "lineage": secrets.token_hex(16), "now": now, "owner": first[name].author or None}
+        {"name": name, "lineage": secrets.token_hex(16), "now": now, "owner": owner_of(first[name])}
         for name in sorted(first)
     ]
     connection.execute(_CREATE, rows)

@@ -160,7 +160,8 @@ class SharedSocket:
 
     def left(self) -> None:
         """Take note that a stay has ended: a socket without any is not kept for ever."""
-        if not self.gone and not any(stay.inside for stay in self._stays.values()):
+        # Whoever was never let in has no more time for having been denied.
+        if not self.gone and self._deadline is None and not any(stay.inside for stay in self._stays.values()):
             self._wait(self._limits.idle_seconds, f"there was no document for {self._limits.idle_seconds:g} seconds")
 
     def forget(self, stay: Stay) -> None:

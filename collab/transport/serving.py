@@ -22,7 +22,7 @@ def address_in(scope: Scope) -> str:
 
 def places_of(principal: Principal, document: DocumentId) -> list[tuple[str, str]]:
     """Return what somebody who comes into a document takes places of, beside their address (Q1)."""
-    known = [] if principal.anonymous else [("principal", principal.id)]
+    known = [] if principal.anonymous or principal.link is not None else [("principal", principal.id)]
     return [("document", document), *known]
 
 

@@ -94,6 +94,10 @@ class Stay:
         self._held: deque[bytes] = deque()
         self._version: str | None = None
         self._principal: Principal | None = None
+        self._attempt = 0
+        """Which of those is under way to find out who it is: one that was given up may still end."""
+        self._renewing = False
+        self._newest: str | None = None
         self._places: list[tuple[str, str]] = []
         self._room: Room | None = None
         self._document: DocumentId | None = None
@@ -154,7 +158,11 @@ class Stay:
     def _receive_credentials(self, credentials: Credentials) -> None:
         self._version = credentials.version
         if self.inside:
-            self._socket.serving.hub.run_errand(self._renew(credentials.token))
+            # Of those that come while one is looked into the last one counts.
+            self._newest = credentials.token
+            if not self._renewing:
+                self._renewing = True
+                self._socket.serving.hub.run_errand(self._renew_all())
         else:
             self._decide(credentials.token)
 
@@ -162,26 +170,29 @@ class Stay:
 
     def _decide(self, token: str | None) -> None:
         self._phase = _Phase.DECIDING
-        self._socket.serving.hub.run_errand(self._admit(token))
+        self._attempt += 1
+        self._socket.serving.hub.run_errand(self._admit(token, self._attempt))
 
-    async def _admit(self, token: str | None) -> None:
+    async def _admit(self, token: str | None, attempt: int) -> None:
         hub = self._socket.serving.hub
         try:
             document = document_id(self._name)
             principal = await self._authenticate(document, token)
+            if attempt != self._attempt:
+                return  # gone meanwhile
             for kind, key in places_of(principal, document):
                 self._socket.serving.places.take(kind, key)
                 self._places.append((kind, key))
             room = await hub.open(document, principal.id)
         except CollabError as error:
-            self._turn_down(error)
+            self._turn_down(error, attempt)
             return
         except Exception:
             log.exception("somebody could not be let in")
-            self._turn_down(CollabError("it could not be found out who you are"))
+            self._turn_down(CollabError("it could not be found out who you are"), attempt)
             return
-        if self._phase is not _Phase.DECIDING:
-            return  # gone meanwhile
+        if attempt != self._attempt:
+            return
         self._phase = _Phase.INSIDE
         self._socket.joined()
         self._principal, self._room, self._document = principal, room, document
@@ -209,8 +220,8 @@ class Stay:
         except CollabError as error:
             self._socket.close(error.close_code, str(error))
 
-    def _turn_down(self, error: CollabError) -> None:
-        if self._phase is not _Phase.DECIDING:
+    def _turn_down(self, error: CollabError, attempt: int) -> None:
+        if attempt != self._attempt:
             return
         if isinstance(error, UnavailableError | TooFastError):
             # A denial is for good, and this may be over in a moment.
@@ -253,6 +264,14 @@ class Stay:
             error = AccessChangedError("the token has expired, and no other came")
             self._socket.close(error.close_code, str(error))
 
+    async def _renew_all(self) -> None:
+        try:
+            while (token := self._newest) is not None:
+                self._newest = None
+                await self._renew(token)
+        finally:
+            self._renewing = False
+
     async def _renew(self, token: str) -> None:
         try:
             principal = await self._authenticate(document_id(self._name), token)
@@ -271,6 +290,9 @@ class Stay:
             return
         self._watch(principal.expires)
         self.access_changed(principal)
+        permissions, document = self._socket.serving.permissions, self._document
+        if document is not None and permissions.is_stale(principal):
+            await permissions.look_again(document, self)
 
     @property
     def principal(self) -> Principal:
@@ -322,6 +344,8 @@ class Stay:
 
     def _leave(self) -> None:
         self._phase = _Phase.DENIED
+        self._attempt += 1
+        self._newest = None
         session, self._session = self._session, None
         if self._document is not None:
             self._socket.serving.permissions.leave(self._document, self)

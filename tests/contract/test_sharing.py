@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -384,6 +385,122 @@ async def test_a_list_has_what_somebody_may_see(ws: Any) -> None:
         assert 401 == (await place.ask("", "GET", "/documents")).status_code
 
 
+async def test_a_change_reaches_everybody_who_stays_though_others_go_meanwhile(ws: Any) -> None:
+    """K5: the first who had gone ended the round."""
+    async with Place.open(ws) as place:
+        made = await place.share(role="edit")
+        sockets = [await _sign_in(place, made["key"]) for _ in range(20)]
+        deletion = asyncio.ensure_future(place.ask(ANN, "DELETE", f"/documents/notes/links/{made['id']}"))
+        for socket in sockets[::2]:
+            socket.transport.abort()
+        assert 204 == (await deletion).status_code
+        assert {} == place.served.collab.services().permissions._guests
+        for socket in sockets:
+            await socket.close()
+
+
+async def test_a_body_that_comes_late_gives_nothing_that_was_taken_back_meanwhile(ws: Any) -> None:
+    """K1: Bob was an administrator when he began to ask."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "admin")
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b'{"role": '
+            begun.set()
+            await go_on.wait()
+            yield b'"edit"}'
+
+        asking = asyncio.ensure_future(
+            place.ask(
+                BOB, "POST", "/documents/notes/links", content=slowly(), headers={"content-type": "application/json"}
+            )
+        )
+        await begun.wait()
+        assert 204 == (await place.ask(ANN, "DELETE", "/documents/notes/grants/bob")).status_code
+        go_on.set()
+        assert 403 == (await asking).status_code
+        assert [] == (await place.ask(ANN, "GET", "/documents/notes/links")).json()
+
+
+async def test_a_token_that_is_revoked_while_it_is_looked_into_lets_nobody_stay(ws: Any) -> None:
+    """K4, T15: it takes the place of one that was there before."""
+    first, second = token("bob", "notes", role="edit"), token("bob", "notes", role="edit")
+    id = str(Tokens(SECRET.encode).read_own(second).token)
+    async with Place.open(ws) as place:
+        permissions = place.served.collab.services().permissions
+        async with place.inside("Hocuspocus", first) as bob:
+            standing, looking, go_on = permissions.rights.standing, asyncio.Event(), asyncio.Event()
+
+            async def slowly(document: DocumentId, principal: str) -> Any:
+                looking.set()
+                await go_on.wait()
+                return await standing(document, principal)
+
+            permissions.rights.standing = slowly  # type: ignore[method-assign]
+            await bob.socket.send(bob.prefix + b"\x02\x00" + var_string(second) + var_string("4.8.0"))
+            await looking.wait()
+            permissions.rights.standing = standing  # type: ignore[method-assign]
+            assert 204 == (await place.ask(OPERATOR, "PUT", f"/revocations/token/{id}")).status_code
+            go_on.set()
+            assert "revoked" in await bob.is_sent_away()
+
+
+@pytest.mark.parametrize(
+    "who", ["a\N{NO-BREAK SPACE}b", "\N{LEFT-TO-RIGHT MARK}", " ", "\N{PILE OF POO}\N{ZERO WIDTH JOINER}"]
+)
+async def test_whoever_can_have_a_token_can_be_revoked(ws: Any, who: str) -> None:
+    """K4, K1."""
+    async with Place.open(ws) as place:
+        await place.grant(quote(who, safe=""), "view")
+        assert "view" == await place.access(token(who))
+        path = f"/revocations/principal/{quote(who, safe='')}"
+        assert 204 == (await place.ask(OPERATOR, "PUT", path)).status_code
+        assert 401 == await place.access(token(who))
+
+
+async def test_a_link_is_for_one_name_whatever_that_looks_like(ws: Any) -> None:
+    """K3, K2: a star in a name is a letter."""
+    admin = token("ann", "*", role="admin")
+    async with Place.open(ws) as place:
+        for name in ("*", "other"):
+            await place.served.collab.services().store.append([(DocumentId(name), Entry(HELLO, "eve"))])
+        key = (await place.ask(admin, "POST", "/documents/*/links", json={"role": "view"})).json()["key"]
+        assert ["view", 403] == [await place.access(key, "*"), await place.access(key, "other")]
+        listed = (await place.ask(key, "GET", "/documents")).json()["documents"]
+        assert ["*"] == [each["id"] for each in listed]
+
+
+async def test_people_who_are_not_known_are_not_shown_as_owners(ws: Any) -> None:
+    """K1: it would be their address."""
+    async with Place.open(ws, anonymous=Anonymous.EDIT) as place:
+        assert 201 == (await place.ask("", "PUT", "/documents/plans", **TEXT)).status_code
+        listed = (await place.ask(OPERATOR, "GET", "/documents")).json()["documents"]
+        assert {"notes": "ann", "plans": None} == {each["id"]: each["owner"] for each in listed}
+
+
+async def test_places_of_those_who_go_while_they_are_looked_into_are_free(ws: Any) -> None:
+    """Q1."""
+    async with Place.open(ws) as place:
+        for _ in range(20):
+            async with connect(f"ws://127.0.0.1:{place.served.port}/hocuspocus", compression=None) as socket:
+                await socket.send(var_string("notes") + b"\x02\x00" + var_string(ANN) + var_string("4.8.0"))
+                socket.transport.abort()
+        await (await _sign_in(place, ANN)).close()
+        async with asyncio.timeout(20):
+            while any(place.served.collab.services().places._taken.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_a_revoked_session_is_forgotten(ws: Any) -> None:
+    """K4, I8: or it kept out its browser where anybody may read."""
+    session = token("bob", "notes", role="edit")
+    async with Place.open(ws, anonymous=Anonymous.VIEW) as place:
+        await place.ask(OPERATOR, "PUT", "/revocations/principal/bob")
+        answer = await place.ask("", "GET", "/documents/notes/access", headers={"cookie": f"collab_token={session}"})
+        assert (401, True) == (answer.status_code, "Max-Age=0" in answer.headers.get("set-cookie", ""))
+
+
 async def test_people_who_are_not_known_see_no_list(ws: Any) -> None:
     """K2: that everybody may open a document does not mean that everybody may know of it."""
     async with Place.open(ws, anonymous=Anonymous.EDIT) as place:
@@ -412,6 +529,13 @@ async def _come(place: Place) -> ClientConnection:
     # A lineage makes the route ask for the document's own on the way in.
     lineage = (await place.ask(ANN, "GET", "/documents/notes")).json()["lineage"]
     return await place.served.connect(f"notes?token={BOB}&lineage={lineage}")
+
+
+async def _sign_in(place: Place, who: str) -> ClientConnection:
+    socket = await connect(f"ws://127.0.0.1:{place.served.port}/hocuspocus", compression=None)
+    await socket.send(var_string("notes") + b"\x02\x00" + var_string(who) + var_string("4.8.0"))
+    assert var_string("notes") + b"\x02\x02" == (await socket.recv(decode=False))[:8]
+    return socket
 
 
 async def _until_stored(place: Place, rows: int) -> None:

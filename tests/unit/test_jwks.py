@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -189,3 +190,14 @@ def test_what_is_no_set_is_an_error(body: bytes) -> None:
     """I11."""
     with pytest.raises(ValueError, match="no JWK Set"):
         keys_in(body)
+
+
+@pytest.mark.parametrize("header", [{}, {"alg": ["RS256"]}, {"alg": {}}, {"alg": None}, {"alg": "RS256", "kid": [1]}])
+async def test_a_header_that_says_nothing_lets_nobody_in(header: dict[str, Any]) -> None:
+    """I11, I2: and is no error of the server."""
+    provider = Provider(published(RSA, "one"))
+    parts = (header, usual_claims(), {})
+    token = ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+
+    with pytest.raises(UnauthenticatedError):
+        await provider.tokens().read(token)

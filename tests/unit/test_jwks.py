@@ -196,7 +196,7 @@ def test_what_is_no_set_is_an_error(body: bytes) -> None:
 async def test_a_header_that_says_nothing_lets_nobody_in(header: dict[str, Any]) -> None:
     """I11, I2: and is no error of the server."""
     provider = Provider(published(RSA, "one"))
-    parts = (header, usual_claims(), {})
+    parts: tuple[dict[str, Any], ...] = (header, usual_claims(), {})
     token = ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
     with pytest.raises(UnauthenticatedError):

@@ -44,7 +44,7 @@ def append_sql(dialect: Dialect) -> str:
 
 def owner_of(entry: Entry) -> str | None:
     """Return whose a document is that begins with this; None of those of whom nobody knows who they are (K1)."""
-    return None if entry.author.startswith(NAMELESS) else entry.author or None
+    return None if not entry.author or entry.author.startswith(NAMELESS) else entry.author
 
 
 def create(batch: Sequence[tuple[DocumentId, Entry]], now: float, connection: Connection) -> None:

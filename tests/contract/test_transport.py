@@ -323,7 +323,7 @@ async def test_a_token_that_is_not_right_opens_nothing(ws: Any, document: str, s
 async def test_a_socket_ends_with_its_token(ws: Any) -> None:
     """I4: what its bearer wrote before stays."""
     async with serving(ws, anonymous=Anonymous.NONE, secret=SECRET) as served:
-        async with served.connect(f"notes?token={token(Access.EDIT, 5)}") as ann:
+        async with served.connect(f"notes?token={token(Access.EDIT, 10)}") as ann:
             await ann.send(message(Kind.UPDATE, typed(7, 0, "hello")))
             async with asyncio.timeout(20):
                 await ann.wait_closed()

@@ -19,12 +19,12 @@ from starlette.requests import HTTPConnection
 
 from collab.auth.base import Authenticator, Principal
 from collab.auth.cookie import COOKIE, SessionError
-from collab.auth.links import hash_of, key_in
+from collab.auth.links import hash_of, id_of_link, key_in
 from collab.auth.tokens import presented
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
-from collab.errors import CollabError, ForbiddenError, UnauthenticatedError
-from collab.store.rights import Link, Revoked, Rights
+from collab.errors import CollabError, ForbiddenError, UnauthenticatedError, UnavailableError
+from collab.store.rights import Revoked, Rights
 
 ALL: Final = DocumentId("*\0")
 """What a request asks for that is for no document, such as for a list. No document can be called so."""
@@ -33,7 +33,6 @@ AT_ONCE: Final = 100
 """People who are looked at again at the same time."""
 
 CHANGED: Final = "your access to this document has changed"
-
 
 log = structlog.get_logger(__name__)
 
@@ -95,8 +94,7 @@ class Permissions:
             ForbiddenError: whoever it is may do nothing with this document, whether there is one or not.
             UnavailableError: it cannot be found out now.
         """
-        principal = await self.identify(request, document)
-        found = await self._now(principal, document)
+        found = await self._now(await self.identify(request, document), document)
         if found.access is Access.NONE:
             raise ForbiddenError(f"there is no document {document!r}, or it is not open to you")
         return found
@@ -108,32 +106,30 @@ class Permissions:
             UnauthenticatedError, ForbiddenError, UnavailableError: as `authenticate` does.
         """
         as_of = self._changes
-        carried = key_in(request)
-        if carried is None:
-            principal = await self._authenticator.authenticate(request, document)
-        else:
-            try:
-                principal = await self._bearer(carried[0])
-            except UnauthenticatedError as error:
-                if carried[1] and request.scope["type"] == "http":
-                    raise SessionError(str(error)) from error
-                raise
-            if principal.document != document and document != ALL and self._anybody is not None:
-                # What is for another document lets nobody do less than they could without it.
-                with suppress(UnauthenticatedError):
-                    principal = await self._anybody.authenticate(request, document)
+        key = key_in(request)
         try:
+            if key is None:
+                principal = await self._authenticator.authenticate(request, document)
+            else:
+                principal = await self._bearer_of(hash_of(key))
             self._insist_on_standing(principal)
         except UnauthenticatedError as error:
             if request.scope["type"] == "http" and presented(request) is None and COOKIE in request.cookies:
                 raise SessionError(str(error)) from error
             raise
+        if key is not None and principal.document != document and document != ALL and self._anybody is not None:
+            # What is for another document lets nobody do less than they could without it.
+            with suppress(UnauthenticatedError):
+                principal = await self._anybody.authenticate(request, document)
         return replace(principal, as_of=as_of)
 
-    async def _bearer(self, key: str) -> Principal:
-        return self._of_link(hash_of(key), await self.rights.find_link(hash_of(key)))
+    async def _bearer_of(self, key_hash: bytes) -> Principal:
+        """Return whoever has the key of a link, and may do what it says.
 
-    def _of_link(self, key_hash: bytes, link: Link | None) -> Principal:
+        Raises:
+            UnauthenticatedError: it does not count, or not any more.
+        """
+        link = await self.rights.find_link(key_hash)
         if link is None:
             raise UnauthenticatedError("there is no such share link")
         if link.revoked_at is not None:
@@ -141,7 +137,7 @@ class Permissions:
         if link.expires_at is not None and link.expires_at <= self._clock():
             raise UnauthenticatedError("the share link has expired")
         return Principal(
-            f"link:{link.id}",
+            id_of_link(link.id),
             link.access,
             expires=link.expires_at,
             document=link.document,
@@ -158,8 +154,7 @@ class Permissions:
         """Return somebody with the most that they may do with a document now."""
         claimed = principal.access if principal.claimed is None else principal.claimed
         if principal.link is not None:
-            link = self._of_link(principal.link, await self.rights.find_link(principal.link))
-            most = link.access if link.document == document else Access.NONE
+            most = claimed if principal.document == document else Access.NONE
         elif principal.anonymous or claimed is Access.ADMIN:
             most = claimed
         else:
@@ -196,11 +191,15 @@ class Permissions:
             outcome: Principal | CollabError
             try:
                 self._insist_on_standing(before)
-                outcome = replace(await self._now(before, document), as_of=as_of)
+                known = before if before.link is None else await self._bearer_of(before.link)
+                outcome = replace(await self._now(known, document), as_of=as_of)
                 if outcome.access is Access.NONE:
                     outcome = ForbiddenError(CHANGED)
             except CollabError as error:
                 outcome = error
+            except Exception:
+                log.exception("somebody's rights could not be looked at again")
+                outcome = UnavailableError("it cannot be found out what you may do")
             if guest not in self._guests.get(document, ()):
                 return
             if guest.principal is not before:
@@ -211,18 +210,14 @@ class Permissions:
                 guest.access_changed(outcome)
             return
 
-    async def changed(self, document: DocumentId) -> None:
-        """Look again at everybody who is in a document, because rights to it have changed."""
+    async def changed(self, document: DocumentId, id: str) -> None:
+        """Look again at somebody who is in a document, on however many sockets: their rights to it have changed."""
         self._changes += 1
-        await self._look_at([(document, guest) for guest in self._guests.get(document, ())])
+        await self._look_at([(document, one) for one in self._guests.get(document, ()) if one.principal.id == id])
 
     async def _look_at(self, guests: Sequence[tuple[DocumentId, Guest]]) -> None:
-        """Look again at these; what goes wrong with one of them costs none of the others."""
         for first in range(0, len(guests), AT_ONCE):
-            looking = [self.look_again(document, guest) for document, guest in guests[first : first + AT_ONCE]]
-            for failure in await asyncio.gather(*looking, return_exceptions=True):
-                if isinstance(failure, BaseException):
-                    log.error("somebody's rights could not be looked at again", error=repr(failure))
+            await asyncio.gather(*(self.look_again(*each) for each in guests[first : first + AT_ONCE]))
 
     async def revoke(self, kind: Revoked, value: str) -> None:
         """Take back a token, or all that somebody may do; whoever is here by it goes.

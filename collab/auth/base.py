@@ -8,17 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 from secrets import token_bytes
-from typing import Final, Protocol
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
 from collab.core.awareness import Stamp
 from collab.core.connection import Access
-from collab.core.ports import NAMELESS, DocumentId
+from collab.core.ports import ANONYMOUS, DocumentId
 from collab.errors import UnauthenticatedError
-
-ANONYMOUS: Final = NAMELESS[0]
-"""How the ids of people begin who are known by their address only."""
 
 
 @dataclass(frozen=True, slots=True)

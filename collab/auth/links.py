@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from collab.auth.cookie import COOKIE, in_cookie
 from collab.auth.tokens import presented
+from collab.core.ports import LINK
 
 PREFIX: Final = "share-"
 """How every key begins; no token does, which begins with its header in Base64."""
@@ -38,17 +39,21 @@ def is_key(text: str) -> bool:
     return text.startswith(PREFIX) and len(text) <= MAX_CHARACTERS
 
 
-def key_in(request: HTTPConnection) -> tuple[str, bool] | None:
-    """Return the key that comes with a request, where a token would, and whether that is in the page's cookie.
+def id_of_link(number: int) -> str:
+    """Return who somebody is of whom only a link is known."""
+    return f"{LINK}{number}"
+
+
+def key_in(request: HTTPConnection) -> str | None:
+    """Return the key that comes with a request, where a token would, or in the page's cookie.
 
     Raises:
         ForbiddenError: the cookie has one, and it is not the server's own page that asks.
     """
     token = presented(request)
     if token is not None:
-        return (token, False) if is_key(token) else None
+        return token if is_key(token) else None
     # Whoever embeds the server may use other cookies: this one is looked at only if it is ours.
     if not is_key(request.cookies.get(COOKIE, "")):
         return None
-    key = in_cookie(request)
-    return None if key is None else (key, True)
+    return in_cookie(request)

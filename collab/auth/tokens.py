@@ -16,11 +16,11 @@ from uuid import uuid4
 import jwt
 from starlette.requests import HTTPConnection
 
-from collab.auth.base import ANONYMOUS, Authenticator, Principal
+from collab.auth.base import Authenticator, Principal
 from collab.auth.cookie import SessionError, in_cookie
 from collab.auth.jwks import ALGORITHMS, PublicKeys
 from collab.core.connection import Access
-from collab.core.ports import DocumentId
+from collab.core.ports import NAMELESS, DocumentId
 from collab.errors import UnauthenticatedError
 
 ALGORITHM: Final = "HS256"
@@ -30,6 +30,9 @@ that may choose chooses none, or a public key as a secret (RFC 8725, 2.1)."""
 AUDIENCE: Final = "collab"
 OWNER: Final = "owner"
 """Who comes by the link that the server prints when it starts."""
+
+GUEST: Final = "guest:"
+"""How somebody's id begins for whom a token was made, and no id given."""
 
 MAX_CHARACTERS: Final = 256
 """Of who somebody is, which stands beside each row that they write, and of their name."""
@@ -106,7 +109,7 @@ class Tokens:
             raise LookupError("there is no secret to sign with")
         now = int(time.time())
         claims: dict[str, Any] = {
-            "sub": f"guest:{uuid4()}" if id is None else id,
+            "sub": f"{GUEST}{uuid4()}" if id is None else id,
             "aud": AUDIENCE,
             "iat": now,
             "exp": now + int(seconds),
@@ -143,7 +146,7 @@ class Tokens:
         if key is None:
             raise UnauthenticatedError("the token was signed with a key that nobody here knows")
         claims = _understood(_decoded(token, key.key, algorithm, self._audience, self._issuer))
-        if claims.id == OWNER or claims.id.startswith((ANONYMOUS, "link:", "guest:")):
+        if claims.id == OWNER or claims.id.startswith((*NAMELESS, GUEST)):
             raise UnauthenticatedError("the token's claim 'sub' is one that only this server gives")
         return claims
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, NewType, Protocol
 
-NAMELESS: Final = ("anonymous:", "link:")
+ANONYMOUS: Final = "anonymous:"
+LINK: Final = "link:"
+NAMELESS: Final = (ANONYMOUS, LINK)
 """How the ids of principals begin of whom nobody knows who they are: they own nothing."""
 
 DocumentId = NewType("DocumentId", str)

@@ -78,13 +78,18 @@ DocumentPath = Annotated[
 ]
 
 
+def spelt(parameter: str) -> str:
+    """Return a path parameter of a `DocumentRoute` as it was meant, with its slashes."""
+    return parameter.replace(_SLASH, "/")
+
+
 def named(id: str) -> DocumentId:
     """Return the document that a path parameter of a `DocumentRoute` names.
 
     Raises:
         DocumentNameError, TooLargeError: no document can be called so.
     """
-    return document_id(id.replace(_SLASH, "/"))
+    return document_id(spelt(id))
 
 
 def counted(running: Running) -> Callable[[Request], None]:

@@ -12,13 +12,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from collab.auth.base import Principal
-from collab.auth.links import hash_of, new_key
+from collab.auth.links import hash_of, id_of_link, new_key
 from collab.auth.tokens import MAX_CHARACTERS, is_sound
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import ForbiddenError, InvalidRequestError, NotFoundError
 from collab.http.bodies import described, wanted_in
-from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, counted, named
+from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, counted, named, spelt
 from collab.http.documents import PROBLEMS
 from collab.http.schemas import (
     DocumentList,
@@ -90,21 +90,23 @@ def router(running: Running) -> APIRouter:
         wanted = await wanted_in(request, GrantWanted)
         # Whoever it is may have sent the rest long after.
         admin = await _admin(services, request, document)
-        who, rights = _sound(principal), services.permissions.rights
+        who, permissions = _sound(principal), services.permissions
         if wanted.role is Access.NONE:
             raise InvalidRequestError("role: a grant of nothing is none; delete it instead")
-        if not await rights.grant(document, who, wanted.role, admin.id):
+        made = await permissions.rights.grant(document, who, wanted.role, admin.id)
+        if made is None:
             raise _missing(document)
-        await services.permissions.changed(document)
-        return GrantInfo(principal=who, role=wanted.role, granted_at=_moment(time.time()), granted_by=admin.id)
+        await permissions.changed(document, who)
+        return _grant(made)
 
     @routes.delete("/documents/{id}/grants/{principal}", status_code=204, summary="Take a role back")
     async def withdraw(id: DocumentPath, principal: PrincipalPath, request: Request) -> Response:
         document, services = named(id), running()
         await _admin(services, request, document)
-        if not await services.permissions.rights.withdraw(document, _sound(principal)):
-            raise NotFoundError(f"nothing was granted to {principal!r}")
-        await services.permissions.changed(document)
+        who = _sound(principal)
+        if not await services.permissions.rights.withdraw(document, who):
+            raise NotFoundError(f"nothing was granted to {who!r}")
+        await services.permissions.changed(document, who)
         return Response(status_code=204)
 
     @routes.get("/documents/{id}/links", summary="Its share links; their keys are not known any more")
@@ -142,7 +144,7 @@ def router(running: Running) -> APIRouter:
         await _admin(services, request, document)
         if not await services.permissions.rights.revoke_link(document, link):
             raise NotFoundError(f"the document has no link {link}")
-        await services.permissions.changed(document)
+        await services.permissions.changed(document, id_of_link(link))
         return Response(status_code=204)
 
     @routes.get("/revocations", summary="Which tokens and people were revoked")
@@ -163,7 +165,7 @@ def router(running: Running) -> APIRouter:
         services = running()
         await _operator(services, request)
         if not await services.permissions.reinstate(kind, _sound(value)):
-            raise NotFoundError(f"the {kind.value} {value!r} was not revoked")
+            raise NotFoundError(f"the {kind.value} {spelt(value)!r} was not revoked")
         return Response(status_code=204)
 
     return routes
@@ -190,8 +192,7 @@ def _missing(document: DocumentId) -> NotFoundError:
 
 def _sound(text: str) -> str:
     """Return a part of an address that a database takes."""
-    # Half of a surrogate pair stands for an escaped slash in these addresses (`dependencies`).
-    text = text.replace("\udc2f", "/")
+    text = spelt(text)
     if not is_sound(text):
         raise InvalidRequestError(f"an id is a text of 1 to {MAX_CHARACTERS} characters, none of them a control one")
     return text

@@ -159,11 +159,12 @@ class MemoryRights(Rights):
         found = self._documents.get(document)
         return sorted(found.grants.values(), key=lambda grant: grant.principal) if found else []
 
-    async def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> bool:
+    async def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> Grant | None:
         found = self._documents.get(document)
-        if found is not None:
-            found.grants[principal] = Grant(principal, access, self._clock(), by)
-        return found is not None
+        if found is None:
+            return None
+        made = found.grants[principal] = Grant(principal, access, self._clock(), by)
+        return made
 
     async def withdraw(self, document: DocumentId, principal: str) -> bool:
         found = self._documents.get(document)

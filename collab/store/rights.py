@@ -104,8 +104,8 @@ class Rights(Protocol):
     def grants(self, document: DocumentId) -> Awaitable[Sequence[Grant]]:
         """Return the grants of a document, by principal."""
 
-    def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> Awaitable[bool]:
-        """Give somebody a role, instead of what they have; False if there is no such document."""
+    def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> Awaitable[Grant | None]:
+        """Give somebody a role, instead of what they have; None if there is no such document."""
 
     def withdraw(self, document: DocumentId, principal: str) -> Awaitable[bool]:
         """Take a grant back; False if there was none."""
@@ -156,7 +156,7 @@ class SqlRights(Rights):
     def grants(self, document: DocumentId) -> Awaitable[Sequence[Grant]]:
         return self._database.read(partial(_grants, document))
 
-    def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> Awaitable[bool]:
+    def grant(self, document: DocumentId, principal: str, access: Access, by: str) -> Awaitable[Grant | None]:
         return self._database.write(partial(_grant, document, Grant(principal, access, self._clock(), by)))
 
     def withdraw(self, document: DocumentId, principal: str) -> Awaitable[bool]:
@@ -228,7 +228,7 @@ def _grants(document: DocumentId, connection: Connection) -> list[Grant]:
     return [Grant(who, _access(role), at, by) for who, role, at, by in connection.execute(query)]
 
 
-def _grant(document: DocumentId, grant: Grant, connection: Connection) -> bool:
+def _grant(document: DocumentId, grant: Grant, connection: Connection) -> Grant | None:
     row = {
         "name": document,
         "principal": grant.principal,
@@ -236,7 +236,7 @@ def _grant(document: DocumentId, grant: Grant, connection: Connection) -> bool:
         "now": grant.granted_at,
         "by": grant.granted_by,
     }
-    return connection.execute(_GRANT, row).rowcount > 0
+    return grant if connection.execute(_GRANT, row).rowcount > 0 else None
 
 
 def _withdraw(document: DocumentId, principal: str, connection: Connection) -> bool:

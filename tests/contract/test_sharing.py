@@ -355,7 +355,7 @@ async def test_what_changes_while_somebody_comes_in_reaches_them(ws: Any) -> Non
         coming = asyncio.ensure_future(_come(place))
         await opening.wait()
         await permissions.rights.withdraw(NOTES, "bob")
-        await permissions.changed(NOTES)
+        await permissions.changed(NOTES, "bob")
         hub.lineage = lineage  # type: ignore[method-assign]
         go_on.set()
         assert "has changed" in await Inside(await coming, b"").is_sent_away()

@@ -34,7 +34,6 @@ IMPORTED: Final = (
     "sqlalchemy.dialects.postgresql.asyncpg",
     "uvicorn.protocols.http.httptools_impl",
     "uvloop",
-    "websockets.legacy",
 )
 """What the programs need; one more or less costs time, and nothing else."""
 

@@ -1,5 +1,6 @@
 """Fixtures that several kinds of tests share: a real server, real Yjs, and what real people typed."""
 
+import gc
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_SECONDS))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Collect what the tests of a file have left: what none of them closed fails that file, and no other one later."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

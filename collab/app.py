@@ -23,6 +23,7 @@ from collab.auth.origins import Origins
 from collab.auth.secret import Secret
 from collab.auth.tokens import TokenAuthenticator, Tokens
 from collab.budgets import Accounts, ConnectionLimits, Places, Rate, WorkLimits
+from collab.core.awareness import AwarenessLimits
 from collab.core.connection import Access, RoomLimits
 from collab.core.waiting import WaitingLimits
 from collab.errors import ConfigurationError, UnavailableError
@@ -149,7 +150,15 @@ class Collab:
                 Rate(settings.work_bytes_per_second, settings.work_bytes_at_once),
                 Rate(settings.work_structs_per_second, settings.work_structs_at_once),
             ),
-            room=RoomLimits(lag_seconds=settings.lag_limit_seconds),
+            room=RoomLimits(
+                document_bytes=settings.max_document_bytes,
+                lag_seconds=settings.lag_limit_seconds,
+                awareness=AwarenessLimits(
+                    settings.max_awareness_bytes,
+                    settings.max_awareness_clients_connection,
+                    settings.max_awareness_clients_document,
+                ),
+            ),
             waiting=WaitingLimits(settings.waiting_updates, settings.waiting_bytes),
         )
         hub = Hub(store, journal, NullRelay(), compactor, trials, limits, self._stateless)

@@ -77,16 +77,15 @@ class Hub:
         self.rooms: dict[DocumentId, Room] = {}
         self.problems: dict[str, str] = {}
         """What is wrong right now, by the name of the task; empty when all is well."""
-        self.work = (limits or HubLimits()).work
+        self.limits = limits or HubLimits()
         self._store = store
         self._journal = journal
         self._uplink = uplink
         self._compactor = compactor
         self._trials = trials
         self._trial_turns = FairQueue()
-        self._limits = limits or HubLimits()
         self._stateless = StatelessMessages(handler, self.run_errand)
-        self._loader = Loader(store, compactor, self._limits.waiting, self._limits.concurrent_loads)
+        self._loader = Loader(store, compactor, self.limits.waiting, self.limits.concurrent_loads)
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
         self._lineages: dict[DocumentId, str] = {}
         """Of open rooms, once somebody has asked."""
@@ -123,7 +122,7 @@ class Hub:
 
     async def _flush(self) -> None:
         try:
-            await self._journal.flush(timeout_seconds=self._limits.drain_seconds)
+            await self._journal.flush(timeout_seconds=self.limits.drain_seconds)
         except UnavailableError as error:
             # Nobody was told that these are saved, and their clients still have them.
             log.error("stopping with edits that are not on disk", error=str(error))
@@ -164,7 +163,7 @@ class Hub:
 
     async def _open(self, document: DocumentId, principal: str, opened: asyncio.Future[Room]) -> None:
         try:
-            if not self._limits.create_on_open and await self._store.describe(document) is None:
+            if not self.limits.create_on_open and await self._store.describe(document) is None:
                 raise NotFoundError(f"there is no document {document!r}")
             replica = await self._loader.load(document, principal)
         except CollabError as error:
@@ -178,7 +177,7 @@ class Hub:
             opened.exception()
         else:
             room = Room(
-                document, replica, self._journal, self._uplink, self._wake, self._limits.room, self._stateless.hear
+                document, replica, self._journal, self._uplink, self._wake, self.limits.room, self._stateless.hear
             )
             room.tick(self._loop.time())
             self.rooms[document] = room
@@ -296,13 +295,13 @@ class Hub:
             if room.connections or room.broken or document in self._expected:
                 continue
             idle = now - self._idle_since.setdefault(document, now)
-            if idle >= self._limits.linger_seconds and not self._journal.holds(document):
+            if idle >= self.limits.linger_seconds and not self._journal.holds(document):
                 self._forget(room)
 
     async def _watch(self) -> None:
         """Tell rooms the time, and close idle ones."""
         while True:
-            await asyncio.sleep(self._limits.tick_seconds)
+            await asyncio.sleep(self.limits.tick_seconds)
             now = self._loop.time()
             for room in list(self.rooms.values()):
                 room.tick(now)

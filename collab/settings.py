@@ -114,6 +114,18 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="how log lines look: text or json")
 
     max_message_bytes: int = Field(16 << 20, gt=0, description="largest WebSocket message, and body of a request")
+    max_document_bytes: int = Field(
+        64 << 20, gt=0, description="largest document, as one Yjs update; what would make it larger is refused"
+    )
+    max_awareness_bytes: int = Field(
+        4_096, gt=0, description="largest awareness state of one client: its name, its cursor, and the like"
+    )
+    max_awareness_clients_connection: int = Field(
+        100, gt=0, description="clients that one connection may speak for in awareness"
+    )
+    max_awareness_clients_document: int = Field(
+        10_000, gt=0, description="clients that one document remembers in awareness; who comes then is not seen"
+    )
     request_head_seconds: _Hour = Field(10.0, gt=0, description="how long the headers of a request may take to come")
     max_connections_address: int = Field(10_000, gt=0, description="connections of one address at a time")
     max_connections_principal: int = Field(

@@ -20,18 +20,27 @@ EXPIRY_SECONDS: Final = 30.0
 KEEPALIVE_SECONDS: Final = 20.0
 """y-websocket 3 and Hocuspocus drop a link on which nothing arrived for 30 s."""
 
-MAX_STATE_BYTES: Final = 4096
 MAX_STATE_DEPTH: Final = 8
-MAX_CLIENTS_OF_ONE: Final = 100
-"""Client ids that one connection may speak for: its own, and those of tabs or peers behind it."""
-
-MAX_CLIENTS: Final = 10_000
-"""Client ids that one room remembers, those that have left included."""
 
 GONE: Final = b"null"
 EMPTY: Final = b"\x00"
 
 Owner = TypeVar("Owner", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class AwarenessLimits:
+    """How much one room hears and remembers of who is here (A7)."""
+
+    state_bytes: int = 4_096
+    """Of what one client says of itself."""
+    clients_of_one: int = 100
+    """Client ids that one connection may speak for: its own, and those of tabs or peers behind it."""
+    clients: int = 10_000
+    """Client ids that one room remembers, those that have left included."""
+
+
+DEFAULT_LIMITS: Final = AwarenessLimits()
 
 
 class Stamp(NamedTuple):
@@ -58,19 +67,19 @@ class _Entry(Generic[Owner]):
     renewed_at: float
 
 
-def decode(update: bytes) -> list[Presence]:
-    """Return what an awareness update says.
+def decode(update: bytes, most: int = DEFAULT_LIMITS.clients) -> list[Presence]:
+    """Return what an awareness update says of at most so many clients.
 
     Raises:
         MalformedError: it cannot be read.
-        TooLargeError: it has more clients than a room remembers.
+        TooLargeError: it has more.
     """
     reader = Reader(update)
     count = reader.var_uint()
     if count * 3 > reader.end - reader.position:
         raise MalformedError(f"an awareness update of {len(update)} bytes claims {count} clients")
-    if count > MAX_CLIENTS:
-        raise TooLargeError("one awareness update", count, MAX_CLIENTS, "clients")
+    if count > most:
+        raise TooLargeError("one awareness update", count, most, "clients")
     entries = [Presence(reader.var_uint(), reader.var_uint(), reader.var_bytes()) for _ in range(count)]
     reader.finish()
     # A clock that nobody reaches is somebody's who took a client id over, and counted it up to the end while its owner
@@ -90,12 +99,13 @@ def encode(entries: Iterable[Presence]) -> bytes:
 class Awareness(Generic[Owner]):
     """The presence of one room. Owned by it."""
 
-    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_owned", "_same")
+    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_limits", "_owned", "_same")
 
     def __init__(
         self,
         same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
         heirs: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
+        limits: AwarenessLimits = DEFAULT_LIMITS,
     ) -> None:
         """Let somebody else speak for the live clients of an owner only if `same(owner, somebody)`.
 
@@ -103,6 +113,7 @@ class Awareness(Generic[Owner]):
         """
         self._same = same
         self._heirs = heirs
+        self._limits = limits
         self._entries: dict[int, _Entry[Owner]] = {}
         # Whose the clients are that are here.
         self._owned: dict[Owner, set[int]] = {}
@@ -122,18 +133,18 @@ class Awareness(Generic[Owner]):
             MalformedError, TooLargeError: nothing of the update was taken.
         """
         news: dict[int, Presence] = {}
-        for entry in decode(update):
+        for entry in decode(update, self._limits.clients):
             if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
                 if self.is_foreign(entry.client, owner) or self._is_kept(entry.client, owner):
                     continue  # its owner speaks for itself
                 news[entry.client] = entry
         self._check_share(owner, news.values())
-        if self._size_with(news) > MAX_CLIENTS:
+        if self._size_with(news) > self._limits.clients:
             self._forget_the_gone()
-            if self._size_with(news) > MAX_CLIENTS:
+            if self._size_with(news) > self._limits.clients:
                 # Others have taken all there is: whoever comes now writes as they like, and is not seen.
                 return []
-        for client, clock, state in [_checked(entry, stamp) for entry in news.values()]:
+        for client, clock, state in [_checked(entry, stamp, self._limits.state_bytes) for entry in news.values()]:
             self._put(client, _Entry(clock, state, owner, now))
         return list(news)
 
@@ -151,8 +162,9 @@ class Awareness(Generic[Owner]):
         """Raise TooLargeError if one connection speaks for too many clients; that others left anybody may say."""
         clients = {client for client, _, state in news if state != GONE}
         clients.update(self._owned.get(owner, ()))
-        if len(clients) > MAX_CLIENTS_OF_ONE:
-            raise TooLargeError("awareness of one connection", len(clients), MAX_CLIENTS_OF_ONE, "clients")
+        most = self._limits.clients_of_one
+        if len(clients) > most:
+            raise TooLargeError("awareness of one connection", len(clients), most, "clients")
 
     def leave(self, owner: Owner) -> list[int]:
         """Say of all clients of `owner` that they are gone; return their ids.
@@ -231,11 +243,11 @@ class Awareness(Generic[Owner]):
         self._entries = {c: e for c, e in self._entries.items() if e.state != GONE}
 
 
-def _checked(entry: Presence, stamp: Stamp | None) -> Presence:
+def _checked(entry: Presence, stamp: Stamp | None, most_bytes: int) -> Presence:
     """Return an entry, stamped, whose state is JSON within the limits; null in other words is said plainly."""
     client, clock, state = entry
-    if len(state) > MAX_STATE_BYTES:
-        raise TooLargeError(f"awareness state of client {client}", len(state), MAX_STATE_BYTES)
+    if len(state) > most_bytes:
+        raise TooLargeError(f"awareness state of client {client}", len(state), most_bytes)
     try:
         # Bytes would be taken in UTF-16, too, and behind a byte order mark.
         value = json.loads(state.decode(), parse_constant=_refuse_constant)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, Self
 
-from collab.core.awareness import Stamp
+from collab.core.awareness import AwarenessLimits, Stamp
 from collab.core.causality import Id
 from collab.core.dialects import Dialect
 from collab.core.expense import TrialLimits
@@ -203,6 +203,9 @@ class RoomLimits:
     """Bounds on what one room takes."""
 
     trial: TrialLimits = field(default_factory=TrialLimits)
+    document_bytes: int = 64 << 20
+    """Of a whole document, as one update: what would make it larger is refused (R31)."""
+    awareness: AwarenessLimits = field(default_factory=AwarenessLimits)
     lag_seconds: float = 120.0
     """How long a peer may not read before it is closed."""
     token_bytes: int = 16

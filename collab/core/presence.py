@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 
 from collab.core.audience import tell
-from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness
+from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness, AwarenessLimits
 from collab.core.challenge import TakenError
 from collab.core.connection import Connection, may_speak_for, may_take_over
 from collab.core.inspection import Inspection
@@ -20,11 +20,13 @@ class Presence:
 
     __slots__ = ("_awareness", "_connections", "_everybody_heard_at", "_now", "_reads")
 
-    def __init__(self, connections: Set[Connection], reads: Callable[[Connection], bool]) -> None:
+    def __init__(
+        self, connections: Set[Connection], reads: Callable[[Connection], bool], limits: AwarenessLimits
+    ) -> None:
         """Tell these connections, which are the room's own set, those that a message may be written to."""
         self._connections = connections
         self._reads = reads
-        self._awareness: Awareness[Connection] = Awareness(may_take_over, may_speak_for)
+        self._awareness: Awareness[Connection] = Awareness(may_take_over, may_speak_for, limits)
         self._everybody_heard_at: float | None = None
         self._now = 0.0
 

@@ -26,12 +26,7 @@ from collab.core.scope import roots_changed
 from collab.core.surrogates import check_halves, tear
 from collab.core.survey import recall, survey
 from collab.core.waiting import MOST_FLAWED, LeftOut, Parts, WaitingLimits, WaitingList, WaitingUpdate, culprit_in
-from collab.core.wire import (
-    EMPTY_STATE_VECTOR,
-    EMPTY_UPDATE,
-    decode_state_vector,
-    encode_state_vector,
-)
+from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, decode_state_vector, encode_state_vector
 from collab.errors import MalformedError, UnavailableError
 
 
@@ -197,9 +192,8 @@ class Replica:
         """Whether all that an update changes is known to stand in one root, and nothing of it has to wait."""
         if first_missing(inspection, self.state) is not None:
             return False
-        changed = roots_changed(
-            inspection, self._layout.containers, self.state, self._deletions(fresh=bool(inspection.deletes))
-        )
+        deleted = self._deletions(fresh=bool(inspection.deletes))
+        changed = roots_changed(inspection, self._layout.containers, self.state, deleted)
         return all(each == root for each in changed)
 
     def take_integrated(self) -> list[Integrated]:
@@ -225,6 +219,12 @@ class Replica:
             self.size_bytes = len(self._full_state)
             self.structs = min(self.structs, self.size_bytes // SMALLEST_STRUCT_BYTES)
         return self._full_state
+
+    def measure(self) -> int:
+        """Return how many bytes `full_state` has once pycrdt has cleared up, at the end of a transaction."""
+        self.commit()
+        self._full_state = None
+        return len(self.full_state())
 
     def diff(self, state_vector: bytes) -> bytes:
         r"""Return everything integrated that `state_vector` lacks.

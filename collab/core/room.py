@@ -15,6 +15,7 @@ from functools import partial
 
 from collab.core.asking import ask, ask_anew, ask_back, note_arrival
 from collab.core.audience import Audience, tell
+from collab.core.capacity import Capacity
 from collab.core.challenge import Challenge, TakenError
 from collab.core.connection import Access, Connection, RoomLimits, Trial, Tried
 from collab.core.crowding import admit_among
@@ -30,13 +31,7 @@ from collab.core.rights import may_bring, refusal_for
 from collab.core.turn import Turn, merged
 from collab.core.waiting import Parts
 from collab.core.wire import Kind, decode_state_vector, text_of
-from collab.errors import (
-    CollabError,
-    LagError,
-    MalformedError,
-    TooLargeError,
-    UnavailableError,
-)
+from collab.errors import CollabError, LagError, MalformedError, TooLargeError, UnavailableError
 
 Due = Trial | Challenge
 """What has to be found out before something can be taken, or its sender is closed."""
@@ -71,7 +66,8 @@ class Room:
         self._wake = wake
         self._hear = hear
         self._audience = Audience()
-        self._presence = Presence(self.connections, self._reads)
+        self._presence = Presence(self.connections, self._reads, self.limits.awareness)
+        self._capacity = Capacity(journal, self.limits.document_bytes)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
         self._awake = False
@@ -231,8 +227,7 @@ class Room:
             self._receive_from_reader(connection, kind, update)
             return
         self._presence.check_owners(connection, inspection, self._replica.state)
-        if self._journal.full:
-            raise UnavailableError("the log cannot be written to, and too much waits for it already")
+        self._capacity.check(update, inspection, self._replica, self.now)
         self._receipts.count(connection, kind)
         verdict = admit_among(connection, self._replica, update, inspection, parts, self.close)
         if verdict is Verdict.KNOWN:

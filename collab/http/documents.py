@@ -26,6 +26,7 @@ from collab.errors import (
     ForbiddenError,
     MalformedError,
     NotFoundError,
+    TooLargeError,
     UnavailableError,
 )
 from collab.http.bodies import BODIES, body_of, update_in
@@ -148,7 +149,10 @@ async def _first_update(services: Services, request: Request, template: str | No
     """Return what a request wants a document to begin with."""
     body = await body_of(request, services.max_body_bytes)
     if template is None:
-        return update_in(request, body)
+        update, most = update_in(request, body), services.hub.limits.room.document_bytes
+        if len(update) > most:
+            raise TooLargeError("the document", len(update), most)
+        return update
     if body:
         raise MalformedError("a document begins with a body or as a template, not as both")
     origin = document_id(template)

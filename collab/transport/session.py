@@ -135,7 +135,7 @@ class Session:
 
     def _charge(self, now: float) -> None:
         """Close a connection that has more done than one may (Q3)."""
-        limits, connection = self._hub.work, self._connection
+        limits, connection = self._hub.limits.work, self._connection
         if self._bytes_account is None or self._structs_account is None:
             self._bytes_account, self._structs_account = Account(now), Account(now)
         used_bytes = self._bytes_account.charge(self._bytes, limits.bytes, now)

@@ -19,6 +19,7 @@ from tests.support.served import Served, serving
 from tests.support.server import Server
 
 SECRET: Final = "s" * 64
+ANYBODY: Final = b"".join(bytes((client, 1)) + var_string("{}") for client in range(101))
 
 
 def token(id: str) -> str:
@@ -114,6 +115,33 @@ async def test_who_has_too_much_done_is_closed(ws: Any, limit: str, updates: lis
         assert str(ann.close_reason).startswith("work for one connection: ")
         assert f"{limit}, the limit is 500" in str(ann.close_reason)
 
+        await bob.send(b"\x66" + var_bytes(b"1"))
+        async with asyncio.timeout(20):
+            while (await bob.recv(decode=False))[:1] != b"\x66":
+                pass
+
+
+@pytest.mark.parametrize(
+    ("limit", "message", "said"),
+    [
+        ("max_document_bytes", b"\x00\x02" + var_bytes(typed(7, 0, "x" * 100)), "the document: 112 bytes"),
+        ("max_awareness_bytes", b"\x01" + var_bytes(b"\x01\x07\x01" + var_string('"' + "x" * 99 + '"')), "101 bytes"),
+        ("max_awareness_clients_connection", b"\x01" + var_bytes(b"\x65" + ANYBODY), "101 clients"),
+        ("max_awareness_clients_document", b"\x01" + var_bytes(b"\x65" + ANYBODY), "101 clients"),
+    ],
+)
+async def test_a_document_and_its_presence_have_a_size(ws: Any, limit: str, message: bytes, said: str) -> None:
+    """R31, A7: and whoever meets it is told which, with both figures."""
+    settings: dict[str, Any] = {"max_awareness_clients_connection": 1_000, limit: 100}
+    async with serving(ws, **settings) as served, served.connect() as ann, served.connect() as bob:
+        await ann.send(message)
+        async with asyncio.timeout(20):
+            await ann.wait_closed()
+
+        assert 4413 == ann.close_code
+        assert said in str(ann.close_reason)
+        assert str(ann.close_reason).endswith("the limit is 100")
+        await bob.send(b"\x00\x02" + var_bytes(typed(7, 0, "x")))
         await bob.send(b"\x66" + var_bytes(b"1"))
         async with asyncio.timeout(20):
             while (await bob.recv(decode=False))[:1] != b"\x66":

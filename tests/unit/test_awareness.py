@@ -9,11 +9,9 @@ import pytest
 
 from collab.core.awareness import (
     EXPIRY_SECONDS,
-    MAX_CLIENTS,
-    MAX_CLIENTS_OF_ONE,
-    MAX_STATE_BYTES,
     MAX_STATE_DEPTH,
     Awareness,
+    AwarenessLimits,
     Presence,
     Stamp,
     decode,
@@ -26,6 +24,7 @@ from tests.support.members import Table
 from tests.support.work import counted
 
 ANN, BEN = "ann", "ben"
+LIMITS = AwarenessLimits()
 
 
 def here(awareness: Awareness[str]) -> dict[int, tuple[int, bytes]]:
@@ -204,13 +203,30 @@ def test_null_in_other_words_is_a_goodbye(awareness: Awareness[str], state: byte
 def test_a_state_may_have_4_kib_and_8_levels(awareness: Awareness[str]) -> None:
     """A7."""
     deep, deeper = (b"[" * depth + b"]" * depth for depth in (MAX_STATE_DEPTH, MAX_STATE_DEPTH + 1))
-    long, longer = (json.dumps("x" * (size - 2)).encode() for size in (MAX_STATE_BYTES, MAX_STATE_BYTES + 1))
+    long, longer = (json.dumps("x" * (size - 2)).encode() for size in (LIMITS.state_bytes, LIMITS.state_bytes + 1))
 
     for clock, state in enumerate((deep, long), 6):
         assert [7] == awareness.receive(says(7, clock, state), ANN, 1)
     for state in (deeper, longer):
         with pytest.raises(TooLargeError):
             awareness.receive(says(7, 9, state), ANN, 1)
+
+
+def test_the_limits_can_be_others() -> None:
+    """A7: each says both figures."""
+    awareness: Awareness[str] = Awareness(limits=AwarenessLimits(state_bytes=6, clients_of_one=2, clients=3))
+    for update, said in (
+        (says(7, 1, b'"12345"'), "awareness state of client 7: 7 bytes, the limit is 6"),
+        (encode([Presence(client, 1, b"{}") for client in range(3)]), "3 clients, the limit is 2"),
+        (encode([Presence(client, 1, b"{}") for client in range(4)]), "4 clients, the limit is 3"),
+    ):
+        with pytest.raises(TooLargeError, match=said):
+            awareness.receive(update, ANN, 0)
+
+    for owner, first in ((ANN, 10), (BEN, 20)):
+        awareness.receive(encode([Presence(first + at, 1, b'"1234"') for at in range(2)]), owner, 0)
+
+    assert [10, 11] == list(here(awareness))
 
 
 def test_a_state_as_deep_as_it_is_long_is_refused() -> None:
@@ -230,9 +246,9 @@ def test_an_update_of_which_one_entry_is_refused_leaves_no_trace(awareness: Awar
 
 def crowd(awareness: Awareness[str]) -> list[str]:
     """Fill a room with as many clients as it remembers; return whose they are."""
-    owners = [f"{ANN} {at}" for at in range(0, MAX_CLIENTS, MAX_CLIENTS_OF_ONE)]
+    owners = [f"{ANN} {at}" for at in range(0, LIMITS.clients, LIMITS.clients_of_one)]
     for at, owner in enumerate(owners):
-        clients = range(at * MAX_CLIENTS_OF_ONE, (at + 1) * MAX_CLIENTS_OF_ONE)
+        clients = range(at * LIMITS.clients_of_one, (at + 1) * LIMITS.clients_of_one)
         awareness.receive(encode([Presence(client, 1, b"{}") for client in clients]), owner, 0)
     return owners
 
@@ -240,22 +256,22 @@ def crowd(awareness: Awareness[str]) -> list[str]:
 def crowded(clients: int) -> Awareness[str]:
     """Return a room with so many clients in it, a hundred to a connection."""
     awareness: Awareness[str] = Awareness()
-    for first in range(0, clients, MAX_CLIENTS_OF_ONE):
-        some = range(first, min(first + MAX_CLIENTS_OF_ONE, clients))
+    for first in range(0, clients, LIMITS.clients_of_one):
+        some = range(first, min(first + LIMITS.clients_of_one, clients))
         awareness.receive(encode(Presence(client, 1, b"{}") for client in some), f"somebody {first}", 0)
     return awareness
 
 
 def test_a_room_remembers_ten_thousand_clients_and_forgets_the_gone_first() -> None:
     """A7."""
-    awareness = crowded(MAX_CLIENTS)
+    awareness = crowded(LIMITS.clients)
     # Not their fault, and no reason to send them away: y-websocket 3.1 would not come again.
-    assert [] == awareness.receive(says(MAX_CLIENTS, 1), BEN, 0)
+    assert [] == awareness.receive(says(LIMITS.clients, 1), BEN, 0)
 
     awareness.receive(says(5, 1, b"null"), "somebody 0", 0)
 
-    assert [MAX_CLIENTS] == awareness.receive(says(MAX_CLIENTS, 1), BEN, 0)
-    assert MAX_CLIENTS == len(awareness)
+    assert [LIMITS.clients] == awareness.receive(says(LIMITS.clients, 1), BEN, 0)
+    assert LIMITS.clients == len(awareness)
 
 
 def test_a_clock_that_nobody_reaches_is_passed_over() -> None:
@@ -267,7 +283,7 @@ def test_a_clock_that_nobody_reaches_is_passed_over() -> None:
 
 def test_in_a_full_room_those_who_are_there_still_move() -> None:
     """A7: they were counted once more with each word."""
-    awareness = crowded(MAX_CLIENTS)
+    awareness = crowded(LIMITS.clients)
 
     assert [5] == awareness.receive(says(5, 2, b'"here"'), "somebody 0", 0)
 
@@ -277,8 +293,8 @@ LARGE = json.dumps([["x"] * 20] * 40).encode()
 
 def test_nothing_is_read_of_a_message_that_speaks_for_too_many() -> None:
     """A7, G5: 16 MB of states, all of clients that are known and whose owner may be the same, took 2.8 s."""
-    awareness = crowded(MAX_CLIENTS)
-    claimed = encode(Presence(client, 2, LARGE) for client in range(MAX_CLIENTS))
+    awareness = crowded(LIMITS.clients)
+    claimed = encode(Presence(client, 2, LARGE) for client in range(LIMITS.clients))
 
     with counted() as work, pytest.raises(TooLargeError, match="10000 clients, the limit is 100"):
         awareness.receive(claimed, BEN, 0)
@@ -291,8 +307,8 @@ def test_nothing_is_read_of_a_message_that_speaks_for_too_many() -> None:
 def test_a_client_that_says_what_it_has_heard_is_not_read() -> None:
     """A7: y-websocket sends back all that it hears, of however many clients."""
     awareness: Awareness[str] = Awareness()
-    for first in range(0, 1000, MAX_CLIENTS_OF_ONE):
-        some = range(first, first + MAX_CLIENTS_OF_ONE)
+    for first in range(0, 1000, LIMITS.clients_of_one):
+        some = range(first, first + LIMITS.clients_of_one)
         awareness.receive(encode(Presence(client, 1, LARGE) for client in some), f"somebody {first}", 0)
     heard = awareness.everyone()
     assert heard is not None
@@ -317,7 +333,7 @@ def test_somebody_may_say_of_everybody_that_they_left() -> None:
 def test_a_connection_speaks_for_a_hundred_clients_whoever_had_them_before() -> None:
     """A7, A2: those that it took over count, and those that left do not."""
     awareness = crowded(200)
-    mine = [Presence(client, 2, b"{}") for client in range(MAX_CLIENTS_OF_ONE)]
+    mine = [Presence(client, 2, b"{}") for client in range(LIMITS.clients_of_one)]
     awareness.receive(encode(mine), BEN, 0)
     with pytest.raises(TooLargeError):
         awareness.receive(says(150, 2), BEN, 0)
@@ -326,13 +342,13 @@ def test_a_connection_speaks_for_a_hundred_clients_whoever_had_them_before() -> 
 
     assert [150] == awareness.receive(says(150, 2), BEN, 0)
     assert [] == awareness.leave("somebody 0")
-    assert MAX_CLIENTS_OF_ONE == len(awareness.leave(BEN))
+    assert LIMITS.clients_of_one == len(awareness.leave(BEN))
 
 
 def test_asking_who_is_here_is_cheap_however_many_are_remembered() -> None:
     """T7: the question is one byte; thousands stand in one packet, and each took 0.2 ms."""
-    awareness = crowded(MAX_CLIENTS)
-    for first in range(0, MAX_CLIENTS, MAX_CLIENTS_OF_ONE):
+    awareness = crowded(LIMITS.clients)
+    for first in range(0, LIMITS.clients, LIMITS.clients_of_one):
         awareness.leave(f"somebody {first}")
     assert awareness.everyone() is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -88,6 +89,20 @@ async def test_a_body_that_is_too_large_is_told_both_figures() -> None:
 
     assert 413 == answer.status_code
     assert answer.json()["detail"].endswith("bytes, the limit is 1,048,576")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream"])
+async def test_a_document_that_is_too_large_is_not_begun(kind: str) -> None:
+    """N2, R31."""
+    async with api(max_document_bytes=30) as (client, _):
+        put = partial(client.put, headers={"content-type": kind})
+        small, large = [typed(1, 0, "x" * letters, root="content") for letters in (10, 20)]
+        bodies = (b"x" * 10, b"x" * 20) if kind == "text/plain" else (small, large)
+
+        answers = [await put(f"/api/documents/{at}", content=body) for at, body in enumerate(bodies)]
+
+    assert [201, 413] == [each.status_code for each in answers]
+    assert f"the document: {len(large)} bytes, the limit is 30" == answers[1].json()["detail"]
 
 
 async def test_of_a_name_that_cannot_be_there_is_no_access(client: httpx.AsyncClient) -> None:

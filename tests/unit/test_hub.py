@@ -480,7 +480,7 @@ async def test_stopping_does_not_wait_for_ever_for_a_database() -> None:
             raise UnavailableError("the database is locked")
 
     process = Process(Gone())
-    process.hub._limits = HubLimits(drain_seconds=0.01)
+    process.hub.limits = HubLimits(drain_seconds=0.01)
     async with asyncio.timeout(5), process.hub.running():
         process.join(await process.hub.open(NOTES)).send(typed(7, 0, "hello"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
@@ -24,7 +24,7 @@ from collab.auth.tokens import presented
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import CollabError, ForbiddenError, UnauthenticatedError, UnavailableError
-from collab.store.rights import Revoked, Rights
+from collab.store.rights import Link, Revoked, Rights, Standing
 
 ALL: Final = DocumentId("*\0")
 """What a request asks for that is for no document, such as for a list. No document can be called so."""
@@ -49,6 +49,27 @@ class Guest(Protocol):
 
     def turned_out(self, error: CollabError) -> None:
         """Go: whoever it is may not stay."""
+
+
+class _Answers:
+    """What the database says of rights, as of one change: asked once for all who are looked at because of it."""
+
+    def __init__(self, rights: Rights, as_of: int) -> None:
+        self.as_of = as_of
+        self._rights = rights
+        self._links: dict[bytes, asyncio.Future[Link | None]] = {}
+        self._standings: dict[tuple[DocumentId, str], asyncio.Future[Standing | None]] = {}
+
+    def find_link(self, key_hash: bytes) -> Awaitable[Link | None]:
+        if key_hash not in self._links:
+            self._links[key_hash] = asyncio.ensure_future(self._rights.find_link(key_hash))
+        return self._links[key_hash]
+
+    def standing(self, document: DocumentId, principal: str) -> Awaitable[Standing | None]:
+        key = document, principal
+        if key not in self._standings:
+            self._standings[key] = asyncio.ensure_future(self._rights.standing(document, principal))
+        return self._standings[key]
 
 
 class Permissions:
@@ -94,7 +115,7 @@ class Permissions:
             ForbiddenError: whoever it is may do nothing with this document, whether there is one or not.
             UnavailableError: it cannot be found out now.
         """
-        found = await self._now(await self.identify(request, document), document)
+        found = await self._now(await self.identify(request, document), document, self.rights)
         if found.access is Access.NONE:
             raise ForbiddenError(f"there is no document {document!r}, or it is not open to you")
         return found
@@ -111,7 +132,7 @@ class Permissions:
             if key is None:
                 principal = await self._authenticator.authenticate(request, document)
             else:
-                principal = await self._bearer_of(hash_of(key))
+                principal = await self._bearer_of(hash_of(key), self.rights)
             self._insist_on_standing(principal)
         except UnauthenticatedError as error:
             if request.scope["type"] == "http" and presented(request) is None and COOKIE in request.cookies:
@@ -123,13 +144,13 @@ class Permissions:
                 principal = await self._anybody.authenticate(request, document)
         return replace(principal, as_of=as_of)
 
-    async def _bearer_of(self, key_hash: bytes) -> Principal:
+    async def _bearer_of(self, key_hash: bytes, rights: Rights | _Answers) -> Principal:
         """Return whoever has the key of a link, and may do what it says.
 
         Raises:
             UnauthenticatedError: it does not count, or not any more.
         """
-        link = await self.rights.find_link(key_hash)
+        link = await rights.find_link(key_hash)
         if link is None:
             raise UnauthenticatedError("there is no such share link")
         if link.revoked_at is not None:
@@ -150,7 +171,7 @@ class Permissions:
         if principal.token is not None and (Revoked.TOKEN, principal.token) in self._revoked:
             raise UnauthenticatedError("the token was revoked")
 
-    async def _now(self, principal: Principal, document: DocumentId) -> Principal:
+    async def _now(self, principal: Principal, document: DocumentId, rights: Rights | _Answers) -> Principal:
         """Return somebody with the most that they may do with a document now."""
         claimed = principal.access if principal.claimed is None else principal.claimed
         if principal.link is not None:
@@ -158,11 +179,10 @@ class Permissions:
         elif principal.anonymous or claimed is Access.ADMIN:
             most = claimed
         else:
-            most = await self._most(principal.id, claimed, document)
+            most = self._most(principal.id, claimed, await rights.standing(document, principal.id))
         return replace(principal, access=most, claimed=claimed)
 
-    async def _most(self, id: str, claimed: Access, document: DocumentId) -> Access:
-        standing = await self.rights.standing(document, id)
+    def _most(self, id: str, claimed: Access, standing: Standing | None) -> Access:
         if standing is None:
             return claimed
         if self._owners and standing.owner == id:
@@ -186,13 +206,17 @@ class Permissions:
 
     async def look_again(self, document: DocumentId, guest: Guest) -> None:
         """Have somebody go on as what they are now, or go. If it cannot be found out, they go, and may come again."""
+        await self._look_at([(document, guest)])
+
+    async def _look_again(self, document: DocumentId, guest: Guest, answers: _Answers) -> None:
         while guest in self._guests.get(document, ()):
             before, as_of = guest.principal, self._changes
+            rights = answers if answers.as_of == as_of else self.rights
             outcome: Principal | CollabError
             try:
                 self._insist_on_standing(before)
-                known = before if before.link is None else await self._bearer_of(before.link)
-                outcome = replace(await self._now(known, document), as_of=as_of)
+                known = before if before.link is None else await self._bearer_of(before.link, rights)
+                outcome = replace(await self._now(known, document, rights), as_of=as_of)
                 if outcome.access is Access.NONE:
                     outcome = ForbiddenError(CHANGED)
             except CollabError as error:
@@ -202,8 +226,8 @@ class Permissions:
                 outcome = UnavailableError("it cannot be found out what you may do")
             if guest not in self._guests.get(document, ()):
                 return
-            if guest.principal is not before:
-                continue  # somebody who came with another token meanwhile
+            if guest.principal is not before or self._changes != as_of:
+                continue  # they came with another token meanwhile, or what was said of them is not so any more
             if isinstance(outcome, CollabError):
                 guest.turned_out(outcome)
             elif outcome.access is not before.access:
@@ -216,8 +240,9 @@ class Permissions:
         await self._look_at([(document, one) for one in self._guests.get(document, ()) if one.principal.id == id])
 
     async def _look_at(self, guests: Sequence[tuple[DocumentId, Guest]]) -> None:
+        answers = _Answers(self.rights, self._changes)
         for first in range(0, len(guests), AT_ONCE):
-            await asyncio.gather(*(self.look_again(*each) for each in guests[first : first + AT_ONCE]))
+            await asyncio.gather(*(self._look_again(*each, answers) for each in guests[first : first + AT_ONCE]))
 
     async def revoke(self, kind: Revoked, value: str) -> None:
         """Take back a token, or all that somebody may do; whoever is here by it goes.

@@ -1,0 +1,130 @@
+"""How rights that change reach whoever is here (K5), without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import pytest
+
+from collab.auth.base import AnonymousAuthenticator, Principal
+from collab.auth.links import hash_of, id_of_link
+from collab.core.connection import Access
+from collab.core.ports import DocumentId, Entry
+from collab.errors import CollabError
+from collab.permissions import Permissions
+from collab.store.memory import MemoryStore
+from collab.store.rights import Link, NewLink, Rights, Standing
+
+T = TypeVar("T")
+
+NOTES = DocumentId("notes")
+
+
+@dataclass(eq=False)
+class Somebody:
+    """A guest who stays as whoever they are told."""
+
+    principal: Principal
+    sent_away: list[CollabError] = field(default_factory=list)
+
+    def access_changed(self, principal: Principal) -> None:
+        self.principal = principal
+
+    def turned_out(self, error: CollabError) -> None:
+        self.sent_away.append(error)
+
+
+class Slow:
+    """Rights whose answers can be kept back; what they say is of when they were asked."""
+
+    def __init__(self, rights: Rights) -> None:
+        self._rights = rights
+        self.asked = 0
+        self.kept_back: list[asyncio.Event] | None = None
+        """One for each answer that is; None: answer at once."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rights, name)
+
+    async def standing(self, document: DocumentId, principal: str) -> Standing | None:
+        return await self._kept_back(await self._rights.standing(document, principal))
+
+    async def find_link(self, key_hash: bytes) -> Link | None:
+        return await self._kept_back(await self._rights.find_link(key_hash))
+
+    async def _kept_back(self, answer: T) -> T:
+        self.asked += 1
+        if self.kept_back is not None:
+            self.kept_back.append(asyncio.Event())
+            await self.kept_back[-1].wait()
+        return answer
+
+
+@pytest.fixture
+async def rights() -> AsyncIterator[Slow]:
+    store = MemoryStore()
+    await store.append([(NOTES, Entry(b"\x00\x00", "ann"))])
+    yield Slow(store.rights)
+    await store.close()
+
+
+@pytest.fixture
+def permissions(rights: Slow) -> Permissions:
+    return Permissions(AnonymousAuthenticator(None), rights)
+
+
+async def test_all_who_came_by_one_link_are_looked_at_by_one_question(rights: Slow, permissions: Permissions) -> None:
+    """K5: each question takes the database a millisecond, and a link may have brought thousands."""
+    key = hash_of("key")
+    link = await rights.add_link(NOTES, NewLink(key, Access.EDIT, "", "ann", None))
+    comer = Principal(id_of_link(link.id), Access.EDIT, document=NOTES, link=key)
+    guests = [Somebody(replace(comer)) for _ in range(5_000)]
+    for guest in guests:
+        permissions.enter(NOTES, guest)
+    await rights.revoke_link(NOTES, link.id)
+
+    await permissions.changed(NOTES, comer.id)
+
+    assert 1 == rights.asked
+    assert all(len(guest.sent_away) == 1 for guest in guests)
+
+
+async def test_so_are_all_sockets_of_one_person(rights: Slow, permissions: Permissions) -> None:
+    """K5."""
+    guests = [Somebody(Principal("bob", Access.NONE, claimed=Access.NONE)) for _ in range(1_000)]
+    for guest in guests:
+        permissions.enter(NOTES, guest)
+    await rights.grant(NOTES, "bob", Access.VIEW, "ann")
+
+    await permissions.changed(NOTES, "bob")
+
+    assert 1 == rights.asked
+    assert {Access.VIEW} == {guest.principal.access for guest in guests}
+
+
+async def test_an_answer_that_something_changed_behind_counts_no_more(rights: Slow, permissions: Permissions) -> None:
+    """K5: a role that was lowered and raised again is what it was, whichever answer comes last."""
+    bob = Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE))
+    permissions.enter(NOTES, bob)
+    await rights.grant(NOTES, "bob", Access.VIEW, "ann")
+    kept_back: list[asyncio.Event] = []
+    rights.kept_back = kept_back
+    lowered = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
+    while not rights.asked:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await rights.grant(NOTES, "bob", Access.EDIT, "ann")
+    raised = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
+    while rights.asked < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+    rights.kept_back = None
+    kept_back[1].set()
+    await raised
+    kept_back[0].set()
+    await lowered
+
+    assert Access.EDIT is bob.principal.access
+    assert [] == bob.sent_away

@@ -218,6 +218,7 @@ def _anteroom(settings: Settings) -> AnteroomLimits:
         held_messages=settings.sign_in_messages,
         process_bytes=settings.sign_in_total_bytes,
         documents=settings.socket_documents,
+        signings=Rate(settings.sign_ins_per_second, settings.sign_ins_at_once),
     )
 
 

@@ -153,6 +153,10 @@ class Settings(BaseSettings):
     sign_in_bytes: int = Field(64 << 10, gt=0, description="what such a socket may send ahead of that")
     sign_in_messages: int = Field(100, gt=0, description="the same in messages")
     sign_in_total_bytes: int = Field(64 << 20, gt=0, description="what all such sockets together may have sent ahead")
+    sign_ins_per_second: int = Field(
+        100, gt=0, description="messages of such a socket that sign in, renew a token or leave, each second"
+    )
+    sign_ins_at_once: int = Field(10_000, gt=0, description="the same after a pause")
     socket_idle_seconds: _Day = Field(60.0, gt=0, description="how long such a socket may stay without a document")
     socket_documents: int = Field(1_000, gt=0, description="documents that one such socket may have")
     linger_seconds: _Day = Field(30.0, ge=0, description="how long a room stays open after its last connection")

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from collab.budgets import Account, Rate
 from collab.core.framing import frame
 from collab.core.hocuspocus import PING, PONG, Type, address_of, name_of
 from collab.errors import AbsentError, CollabError, MalformedError, TooFastError, TooLargeError
@@ -23,6 +25,8 @@ from collab.transport.serving import Serving, address_in
 from collab.transport.stay import Stay
 
 PONG_FRAME: Final = frame(PONG)
+
+_SIGNINGS: Final = frozenset((int(Type.AUTH), int(Type.CLOSE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class AnteroomLimits:
     process_bytes: int = 64 << 20
     """The same of all sockets together."""
     documents: int = 1_000
+    signings: Rate = field(default_factory=lambda: Rate(100, 10_000))
+    """Of messages that sign in, renew a token or leave, on one socket: they cost more than their bytes."""
     address_bytes: int = 2_048
     """A name has 1,024 at most; the rest is for the session."""
 
@@ -101,6 +107,7 @@ class SharedSocket:
         self._held_bytes = 0
         self._held_messages = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._signings = Account(monotonic())
 
     def enter(self) -> None:
         """Begin; somebody has to sign in before long."""
@@ -117,6 +124,8 @@ class SharedSocket:
                 self._receive_sign_of_life(data)
                 return
             address = address_of(data)
+            if data[len(address)] in _SIGNINGS:
+                self._charge_signing()
             stay = self._stays.get(address)
             if stay is None:
                 stay = self._begin(address, data)
@@ -222,6 +231,11 @@ class SharedSocket:
             raise TooLargeError("one socket", len(self._stays) + 1, self._limits.documents, "documents")
         stay = self._stays[address] = Stay(self, address, name_of(address))
         return stay
+
+    def _charge_signing(self) -> None:
+        rate = self._limits.signings
+        if (used := self._signings.charge(1, rate, monotonic())) > rate.at_once:
+            raise TooFastError("signing in and out on one socket", round(used), rate.at_once, "messages")
 
     def _receive_sign_of_life(self, data: bytes) -> None:
         if data == PING:

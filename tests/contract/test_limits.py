@@ -121,6 +121,19 @@ async def test_who_has_too_much_done_is_closed(ws: Any, limit: str, updates: lis
                 pass
 
 
+async def test_who_signs_in_and_out_without_an_end_is_closed(ws: Any) -> None:
+    """Q3: looking at a token takes as long as many edits; a few of both are nothing."""
+    settings: dict[str, Any] = {"secret": SECRET, "sign_ins_per_second": 1, "sign_ins_at_once": 10}
+    async with serving(ws, **settings) as served, hocuspocus(served) as ann:
+        for number in range(20):
+            await ann.send(signing_in("notes", token("ann")) if number % 2 == 0 else var_string("notes") + b"\x07\x00")
+        async with asyncio.timeout(20):
+            await ann.wait_closed()
+
+        assert 4429 == ann.close_code
+        assert "signing in and out on one socket: 11 messages, the limit is 10" == ann.close_reason
+
+
 @pytest.mark.parametrize(
     ("limit", "message", "said"),
     [

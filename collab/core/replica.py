@@ -175,7 +175,7 @@ class Replica:
 
     def graves(self, inspection: Inspection) -> set[Id]:
         """Return the deleted elements inside of which an update has nothing but garbage (R25)."""
-        return self._layout.graves(inspection, self._deletions) if inspection.whereabouts.parents else set()
+        return self._layout.graves(inspection, self.deletions) if inspection.whereabouts.parents else set()
 
     def parts(self, update: bytes, inspection: Inspection) -> Parts | None:
         """Return an update in two parts if something of it has to wait, but not too much (R3, R12)."""
@@ -185,14 +185,14 @@ class Replica:
 
     def new_deletions(self, inspection: Inspection) -> list[Run]:
         """Return those ranges that an update deletes of which some is not deleted yet."""
-        deleted = self._deletions()
+        deleted = self.deletions()
         return [run for run in inspection.deletes if not deleted.covers(*run)]
 
     def stays_in(self, root: str, inspection: Inspection) -> bool:
         """Whether all that an update changes is known to stand in one root, and nothing of it has to wait."""
         if first_missing(inspection, self.state) is not None:
             return False
-        deleted = self._deletions(fresh=bool(inspection.deletes))
+        deleted = self.deletions(fresh=bool(inspection.deletes))
         changed = roots_changed(inspection, self._layout.containers, self.state, deleted)
         return all(each == root for each in changed)
 
@@ -242,7 +242,7 @@ class Replica:
 
     def digest(self) -> str:
         """Return a hash of the state vector and of all deletions; equal documents have equal digests."""
-        return sha256(self.state_vector() + self._deletions(fresh=True).digest()).hexdigest()
+        return sha256(self.state_vector() + self.deletions(fresh=True).digest()).hexdigest()
 
     def commit(self) -> None:
         """Close the open pycrdt transaction.
@@ -305,7 +305,7 @@ class Replica:
                 return True
         if not inspection.deletes:
             return False
-        deleted = self._deletions()
+        deleted = self.deletions()
         return not all(deleted.covers(*run) for run in inspection.deletes)
 
     def _bring_in(
@@ -318,7 +318,7 @@ class Replica:
         if repeats(inspection, self.state):
             update, inspection = news_of(update, self.state)
         if judge:
-            self._layout.check(update, inspection, self._deletions)
+            self._layout.check(update, inspection, self.deletions)
         if graves := self._layout.graves(inspection, None):
             update, inspection = bury(update, graves, self.state)
         if limits and inspection.types:
@@ -393,7 +393,7 @@ class Replica:
             if part.rest != EMPTY_UPDATE:
                 self.waiting.add(waiting.less(part))
 
-    def _deletions(self, *, fresh: bool = False) -> DeleteSet:
+    def deletions(self, *, fresh: bool = False) -> DeleteSet:
         """Return what is deleted; `fresh` also has what only integration deleted, such as an overwritten key."""
         if self._deleted is None or fresh:
             self._deleted = self._document.deletions()

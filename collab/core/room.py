@@ -27,7 +27,7 @@ from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.presence import Presence
 from collab.core.receipts import Receipts
 from collab.core.replica import Replica, Verdict
-from collab.core.rights import may_bring, refusal_for
+from collab.core.rights import may_bring, refusal_for, says_nothing_new
 from collab.core.turn import Turn, merged
 from collab.core.waiting import Parts
 from collab.core.wire import Kind, decode_state_vector, text_of
@@ -264,8 +264,8 @@ class Room:
         self._audience.add(connection)
 
     def _receive_from_reader(self, connection: Connection, kind: Kind, update: bytes) -> None:
-        """A reader's edit stops here, unread if it is long; only what says nothing new goes unremarked (R7)."""
-        if len(update) <= self.limits.trial.update_bytes and self._replica.knows(read(update)):
+        """A reader's edit stops here; only what says nothing new goes unremarked (R7)."""
+        if says_nothing_new(update, self._replica, self.limits.trial.update_bytes):
             self._receipts.count(connection, kind)
             return
         connection.refused = True

@@ -6,7 +6,9 @@ import pytest
 
 from collab.core.connection import Access, RoomLimits
 from collab.core.wire import EMPTY_UPDATE, Kind, encode_state_vector, var_string
+from tests.support.hostile import replica_with, text, update
 from tests.support.members import HOCUSPOCUS, Member, Table, deleted, tried, typed, typing
+from tests.support.node import Oracle
 
 HELLO = typed(1, 0, "hello")
 
@@ -70,6 +72,29 @@ def test_a_reader_hears_of_each_update_that_was_not_taken(table: Table) -> None:
 
     assert [False, False] == reader.counted
     assert [] == table.rows
+
+
+def test_a_reader_who_has_all_deletions_of_a_long_life_says_nothing_new(oracle: Oracle) -> None:
+    """R27, R7: providers answer with all of them, more than is read of a reader. One more than there are is news."""
+    client, letters = 4_000_000_000, 40_000
+    lived = update({client: (0, [text("ab" * (letters // 2), root="t")])})
+    gone = update({7: (0, [text("gone", root="u")])}, {7: [(0, 4)]})
+    every_other = update({}, {client: [(at, at + 1) for at in range(0, letters, 2)]})
+    table = Table(replica=replica_with([lived, gone, every_other]))
+    provider = oracle.client(5)
+    provider.receive(table.room.state()[0])
+    said = provider.answer(encode_state_vector({client: letters, 7: 4}))
+    provider.close()
+    reader = table.join(access=Access.VIEW, dialect=HOCUSPOCUS)
+
+    assert len(said) > table.limits.trial.update_bytes
+    reader.send(said, Kind.SYNC_STEP_2)
+    table.log.commit()
+    assert [True] == reader.counted
+
+    reader.send(update({}, {7: [(0, 4)], client: [(at, at + 1) for at in range(1, letters, 2)]}), Kind.SYNC_STEP_2)
+    reader.send(b"\x01" + said[1:], Kind.SYNC_STEP_2)
+    assert [False, False] == reader.counted[1:]
 
 
 def test_what_waits_is_not_counted_until_it_is_on_disk(table: Table, author: Member) -> None:

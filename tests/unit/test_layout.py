@@ -462,7 +462,7 @@ def test_where_everything_stands_is_known(examples: int, *, restarted: bool) -> 
 
 
 def replica_deleted(replica: Replica, id: Id) -> bool:
-    return replica._deletions(fresh=True).covers(*id, id[1] + 1)
+    return replica.deletions(fresh=True).covers(*id, id[1] + 1)
 
 
 def _is_type(containers: Containers, id: Id) -> bool:

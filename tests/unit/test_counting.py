@@ -40,8 +40,8 @@ def test_who_comes_in_is_asked_once_it_asks(table: Table) -> None:
 
 def test_each_update_is_counted_once_when_it_is_on_disk(table: Table, author: Member) -> None:
     """R27, G9: of one turn or of several, new or known already."""
-    for update in typing(1, "abc"):
-        author.say(update)
+    for each in typing(1, "abc"):
+        author.say(each)
     author.room.settle()
     author.send(typing(1, "abc")[0])
     assert [] == author.counted
@@ -133,8 +133,8 @@ def test_who_does_not_read_is_told_of_everything_later(table: Table, author: Mem
     """R27, R10, T7."""
     author.fill()
     author.room.settle()
-    for update in typing(1, "abc"):
-        author.send(update)
+    for each in typing(1, "abc"):
+        author.send(each)
     author.ask(encode_state_vector({1: 3}))
     table.log.commit()
     assert [] == author.sink.messages

@@ -84,6 +84,8 @@ class Surgery:
     """What was done to a database."""
 
     salvaged: Salvaged | None = None
+    renumbered: list[str] = field(default_factory=list)
+    """Tables that had come to the end of their ids."""
     adopted: list[str] = field(default_factory=list)
     """Names that documents got whose own are lost."""
     renamed: list[str] = field(default_factory=list)
@@ -130,6 +132,8 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
         yield f"  ids behind which nothing could be read: {lost or 'none'}"
         for name in surgery.salvaged.named:
             yield f"{name}: its name was damaged, and is what it was again"
+    for name in surgery.renumbered:
+        yield f"the table {name} had come to the end of its ids, and has some again"
     for name in surgery.renamed:
         yield f"a document that nobody could open by its name is {name!r} now"
     for name in surgery.adopted:
@@ -198,6 +202,7 @@ def as_json(report: Report, surgery: Surgery | None) -> str:
             "kept_file": str(surgery.salvaged.kept) if surgery.salvaged else None,
             "lost": surgery.salvaged.lost if surgery.salvaged else {},
             "named": surgery.salvaged.named if surgery.salvaged else (),
+            "renumbered": surgery.renumbered,
             "renamed": surgery.renamed,
             "adopted": surgery.adopted,
             "documents": [asdict(treatment) for treatment in surgery.treatments],

@@ -18,6 +18,7 @@ from collab.errors import CollabError, ConfigurationError
 from collab.sandbox import Sandbox
 from collab.store import census, migrate
 from collab.store.census import LOG, Damage, Listed, Readable, Record
+from collab.store.numbering import exhausted, renumber
 from collab.store.repair import adopt, carry_out, rename
 from collab.store.schema import differences
 
@@ -57,12 +58,14 @@ class Doctor:
         async with self._database.looking() as looking:
             self._progress.say("checking the database")
             found = await looking.read(differences) if looking.revision == migrate.HEAD else []
-            problems = [*await looking.storage_problems(), *(each.what for each in found)]
-            report = Report(self._database.name, looking.revision, problems)
+            damaged = await looking.storage_problems()
+            report = Report(self._database.name, looking.revision, [*damaged, *(each.what for each in found)])
             if any(each.fatal for each in found):
                 report.problems.append("no document can be looked at before that is mended")
                 return report
             report.problems += await looking.orphans()
+            if not damaged:
+                report.problems += await looking.read(exhausted)
             report.problems += [
                 f"nobody can open document {each.id}, {each.name[:_SHOWN]!r}: {each.reason}"
                 for each in await looking.read(census.misnamed)
@@ -79,6 +82,7 @@ class Doctor:
         """
         async with self._database.treating(self._progress.say) as treating:
             surgery = Surgery(treating.salvaged)
+            surgery.renumbered += await treating.write(renumber)
             surgery.renamed += await treating.write(partial(rename, time.time()))
             surgery.adopted += await treating.write(partial(adopt, time.time()))
             async for listed in self._documents(treating):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.core.ports import DocumentId
+from collab.core.ports import DocumentId, Entry
 from collab.errors import CollabError, DatabaseTooNewError, DatabaseUnusableError
 from collab.loading import readable_of
 from collab.store.compaction import compacted
@@ -302,6 +302,43 @@ class TestRepairing:
         assert "hello" == await text_of(file, "plans")
         await file.change("INSERT INTO log (document_id, kind, author, created_at, data) VALUES (1, 0, '', 0, x'')")
         assert last + 1 == ask(path, "SELECT max(id) FROM log")[0][0]
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            ["UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'log'"],
+            ["UPDATE log SET id = 9223372036854775807 WHERE id = 7"],
+            ["UPDATE log SET id = id + 4611686018427387904"],
+            [
+                "UPDATE documents SET id = 9223372036854775807 WHERE id = 1",
+                "UPDATE log SET document_id = 9223372036854775807 WHERE document_id = 1",
+                "UPDATE clients SET document_id = 9223372036854775807 WHERE document_id = 1",
+            ],
+        ],
+        ids=["what was noted", "a row", "all rows", "a document"],
+    )
+    async def test_ids_that_are_at_their_end_begin_anew(self, file: SqlitePatient, path: Path, how: list[str]) -> None:
+        """D12: one damaged byte, and no row could be added; SQLite calls that a full disk."""
+        await fill(file, {"notes": HELLO, "plans": HELLO[:2]})
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for statement in how:
+                connection.execute(statement)
+        rows = "SELECT document_id, data FROM log ORDER BY id"
+        before = [data for _, data in ask(path, rows)]
+
+        assert any("before long, no row can be added to it" in each for each in (await look(file)).problems)
+        surgery = await treat(file)
+
+        assert [how[0].split()[1].replace("sqlite_sequence", "log")] == surgery.renumbered
+        assert before == [data for _, data in ask(path, rows)]
+        assert (await look(file)).well
+        assert ("hello", "he") == (await text_of(file, "notes"), await text_of(file, "plans"))
+        assert [] == (await treat(file)).renumbered
+        store = await SqlStore.open(file.url)
+        await store.append([(DocumentId("notes"), Entry(typed(77, 0, "!"), "ann"))])
+        await store.append([(DocumentId("letters"), Entry(typed(77, 0, "!"), "ann"))])
+        await store.close()
+        assert (await look(file)).well
 
     async def test_a_row_that_lost_its_author_is_a_row(self, file: SqlitePatient, path: Path) -> None:
         """D9: a column that must have a value has none."""

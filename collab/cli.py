@@ -157,8 +157,8 @@ def restore(
         target = file_of(_settings(data=data, database=database), "pg_restore")
         made = put_back(file, target, force=force, progress=_show)
         print(f"restored {made.contents.documents} documents: {target}")
-        if made.kept is not None:
-            print(f"the database that was there is kept: {made.kept}")
+        if made.kept:
+            print(f"what was there is kept: {', '.join(map(str, made.kept))}")
         _tell_of(made.contents)
 
 

@@ -31,8 +31,8 @@ class Restored:
     """What came of a restore."""
 
     contents: Contents
-    kept: Path | None
-    """Where the database is that was there before."""
+    kept: tuple[Path, ...]
+    """The files that were there before, where they are now: the database, if there was one, and its journals."""
 
 
 def restore(backup: Path, database: Path, *, force: bool, progress: Progress) -> Restored:
@@ -96,8 +96,8 @@ def _umask() -> int:
     return mask
 
 
-def _put_aside(database: Path) -> Path | None:
-    """Give the database that is there a second name, and leave no journal at the first (B8)."""
+def _put_aside(database: Path) -> tuple[Path, ...]:
+    """Give the database that is there a second name, and leave no journal at the first; return the new names (B8)."""
     # SQLite would delete the log of an empty one.
     if database.exists() and database.stat().st_size:
         _merge_journals(database)
@@ -112,7 +112,7 @@ def _put_aside(database: Path) -> Path | None:
     for suffix in journals:
         _beside(database, suffix).unlink()
     sync_folder(database.parent)
-    return aside if aside.exists() else None
+    return tuple(path for path in (aside, *(_beside(aside, suffix) for suffix in journals)) if path.exists())
 
 
 def _merge_journals(database: Path) -> None:

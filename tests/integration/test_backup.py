@@ -391,9 +391,9 @@ def test_restoring_replaces_a_database_only_if_told_to(server: Server, tmp_path:
     restored = restore(tmp_path / "copy", server.database, force=True, progress=ignore)
     server.start()
 
-    assert restored.kept is not None
-    assert {"notes": old}.items() <= {name: lineage for name, (lineage, _) in contents(restored.kept).items()}.items()
-    assert b"newer than the backup" == stored_text(restored.kept, "plans")
+    (kept,) = restored.kept
+    assert {"notes": old}.items() <= {name: lineage for name, (lineage, _) in contents(kept).items()}.items()
+    assert b"newer than the backup" == stored_text(kept, "plans")
     assert "old" == text_of(server, "notes")
     assert 404 == httpx.get(f"{server.url}/api/documents/plans").status_code
 
@@ -437,9 +437,8 @@ def test_a_database_that_is_beyond_reading_is_put_aside(server: Server, tmp_path
     server.database.write_bytes(b"no database" * 1000)
     server.database.with_name("collab.db-journal").write_bytes(b"no journal" * 1000)
 
-    kept = restore(tmp_path / "copy", server.database, force=True, progress=ignore).kept
+    kept, *_ = restore(tmp_path / "copy", server.database, force=True, progress=ignore).kept
 
-    assert kept is not None
     assert b"no database" * 1000 == kept.read_bytes()
     assert not server.database.with_name("collab.db-journal").exists()
     assert b"hello" == stored_text(server.database, "notes")

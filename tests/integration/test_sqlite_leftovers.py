@@ -84,9 +84,26 @@ def test_a_log_beside_an_empty_database_is_not_thrown_away(tmp_path: Path) -> No
 
     before = leftovers.wal_of(path).read_bytes()
     path.write_bytes(b"")
-    aside = restore(tmp_path / "copy", path, force=True, progress=lambda *_: None).kept
-    assert aside is not None
-    assert before == leftovers.wal_of(aside).read_bytes()
+    aside, log, *_ = restore(tmp_path / "copy", path, force=True, progress=lambda *_: None).kept
+    assert leftovers.wal_of(aside) == log
+    assert before == log.read_bytes()
+
+
+def test_a_restore_tells_where_a_log_is_that_had_no_database(tmp_path: Path) -> None:
+    """B8: it may hold what was saved last."""
+    path = tmp_path / "data" / "collab.db"
+    with Server.running(path.parent) as server:
+        httpx.put(f"{server.url}/api/documents/notes", content="hello", headers={"content-type": "text/plain"})
+        back_up(path, tmp_path / "copy", force=False, progress=lambda *_: None)
+        server.kill()
+    path.unlink()
+    before = leftovers.wal_of(path).read_bytes()
+
+    done = run_collab("restore", str(tmp_path / "copy"), "--data", str(path.parent), timeout=60)
+
+    assert 0 == done.returncode, done.stderr
+    kept = next(line for line in done.stdout.splitlines() if line.startswith("what was there is kept: "))
+    assert before == Path(kept.removeprefix("what was there is kept: ").partition(", ")[0]).read_bytes()
 
 
 async def test_an_empty_log_without_its_database_is_none(tmp_path: Path) -> None:

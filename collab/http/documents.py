@@ -29,9 +29,10 @@ from collab.errors import (
     TooLargeError,
     UnavailableError,
 )
+from collab.http import problems
 from collab.http.bodies import BODIES, body_of, update_in
 from collab.http.dependencies import CREATIONS, DocumentPath, DocumentRoute, Running, Services, counted, named
-from collab.http.schemas import DocumentAccess, DocumentInfo, Problem
+from collab.http.schemas import DocumentAccess, DocumentInfo
 from collab.loading import readable_of
 from collab.names import document_id
 from collab.sandbox import WorkerCrashError
@@ -45,7 +46,7 @@ ExportFormat = Enum("ExportFormat", {name: name for name in FORMATS}, type=str) 
 """The formats that there are, as a query parameter."""
 
 PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "description": description}
+    status: problems.described(description)
     for status, description in {
         400: "the document's name cannot be",
         401: "nobody is known behind the request",
@@ -89,8 +90,8 @@ def router(running: Running) -> APIRouter:
         status_code=201,
         summary="Create a document",
         responses={
-            409: {"model": Problem, "description": "it is there already"},
-            415: {"model": Problem, "description": "a body of this type is not taken"},
+            409: problems.described("it is there already"),
+            415: problems.described("a body of this type is not taken"),
         },
         openapi_extra={"requestBody": {"content": {kind: {} for kind in BODIES}, "description": "what it begins with"}},
     )

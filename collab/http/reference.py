@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 
+from collab.http import problems
 from collab.http.page import built
 from collab.http.routes import Route
 
@@ -31,7 +32,7 @@ def router(described: APIRouter) -> APIRouter:
             # Relative to the description's own address, so right wherever the router is (E2).
             servers=[{"url": "..", "description": "this server"}],
         )
-        _name_problems(found)
+        _share_problems(found)
         return found
 
     @routes.get("/docs")
@@ -45,12 +46,11 @@ def router(described: APIRouter) -> APIRouter:
     return routes
 
 
-def _name_problems(found: dict[str, Any]) -> None:
-    """Call problems by their type (RFC 9457): FastAPI takes everything that has a model for plain JSON."""
+def _share_problems(found: dict[str, Any]) -> None:
+    """Describe what problems look like once, and not with each answer."""
+    found["components"]["schemas"]["Problem"] = problems.SCHEMA
     for path in found["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values():
-                content = response.get("content", {})
-                reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
-                if reference.endswith("/Problem"):
-                    content["application/problem+json"] = content.pop("application/json")
+                if problem := response.get("content", {}).get(problems.MEDIA_TYPE):
+                    problem["schema"] = {"$ref": "#/components/schemas/Problem"}

@@ -17,6 +17,7 @@ from collab.auth.tokens import MAX_CHARACTERS, is_sound
 from collab.core.connection import Access
 from collab.core.ports import DocumentId
 from collab.errors import ForbiddenError, InvalidRequestError, NotFoundError
+from collab.http import problems
 from collab.http.bodies import described, wanted_in
 from collab.http.dependencies import DocumentPath, DocumentRoute, Running, Services, counted, named, spelt
 from collab.http.documents import PROBLEMS
@@ -28,7 +29,6 @@ from collab.http.schemas import (
     LinkMade,
     LinkWanted,
     ListedDocument,
-    Problem,
     RevocationInfo,
 )
 from collab.store.rights import Grant, Link, NewLink, Revoked, View
@@ -37,7 +37,7 @@ PAGE: Final = 100
 MAX_PAGE: Final = 1_000
 
 _OF_BODIES: Final[dict[int | str, dict[str, object]]] = {
-    415: {"model": Problem, "description": "a body of this type is not taken"}
+    415: problems.described("a body of this type is not taken"),
 }
 
 PrincipalPath = Annotated[

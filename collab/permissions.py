@@ -52,10 +52,11 @@ class Guest(Protocol):
 
 
 class _Answers:
-    """What the database says of rights, as of one change: asked once for all who are looked at because of it."""
+    """What the database says of rights as of one change: asked once for all who are looked at because of it."""
 
-    def __init__(self, rights: Rights, as_of: int) -> None:
-        self.as_of = as_of
+    def __init__(self, rights: Rights) -> None:
+        self.over = False
+        """Whether all have been looked at: whoever comes later asks anew."""
         self._rights = rights
         self._links: dict[bytes, asyncio.Future[Link | None]] = {}
         self._standings: dict[tuple[DocumentId, str], asyncio.Future[Standing | None]] = {}
@@ -96,6 +97,9 @@ class Permissions:
         self._revoked: set[tuple[Revoked, str]] = set()
         self._guests: dict[DocumentId, set[Guest]] = {}
         self._changes = 0
+        self._latest: dict[DocumentId, dict[str, _Answers]] = {}
+        """Of each person whose rights to a document have changed, as long as anybody is there."""
+        self._revoking = asyncio.Lock()
 
     async def load(self) -> None:
         """Learn what has been revoked; to be called before anybody comes.
@@ -203,15 +207,15 @@ class Permissions:
             here.discard(guest)
             if not here:
                 del self._guests[document]
+                self._latest.pop(document, None)
 
     async def look_again(self, document: DocumentId, guest: Guest) -> None:
         """Have somebody go on as what they are now, or go. If it cannot be found out, they go, and may come again."""
-        await self._look_at([(document, guest)])
-
-    async def _look_again(self, document: DocumentId, guest: Guest, answers: _Answers) -> None:
         while guest in self._guests.get(document, ()):
             before, as_of = guest.principal, self._changes
-            rights = answers if answers.as_of == as_of else self.rights
+            # Of several changes the last one counts, and whoever looks because of an earlier one knows its answer.
+            latest = self._latest_of(document, before)
+            rights = self.rights if latest is None or latest.over else latest
             outcome: Principal | CollabError
             try:
                 self._insist_on_standing(before)
@@ -226,7 +230,7 @@ class Permissions:
                 outcome = UnavailableError("it cannot be found out what you may do")
             if guest not in self._guests.get(document, ()):
                 return
-            if guest.principal is not before or self._changes != as_of:
+            if guest.principal is not before or self._latest_of(document, before) is not latest:
                 continue  # they came with another token meanwhile, or what was said of them is not so any more
             if isinstance(outcome, CollabError):
                 guest.turned_out(outcome)
@@ -237,12 +241,18 @@ class Permissions:
     async def changed(self, document: DocumentId, id: str) -> None:
         """Look again at somebody who is in a document, on however many sockets: their rights to it have changed."""
         self._changes += 1
-        await self._look_at([(document, one) for one in self._guests.get(document, ()) if one.principal.id == id])
+        concerned = [(document, one) for one in self._guests.get(document, ()) if one.principal.id == id]
+        if concerned:
+            answers = self._latest.setdefault(document, {})[id] = _Answers(self.rights)
+            await self._look_at(concerned)
+            answers.over = True
+
+    def _latest_of(self, document: DocumentId, principal: Principal) -> _Answers | None:
+        return self._latest.get(document, {}).get(principal.id)
 
     async def _look_at(self, guests: Sequence[tuple[DocumentId, Guest]]) -> None:
-        answers = _Answers(self.rights, self._changes)
         for first in range(0, len(guests), AT_ONCE):
-            await asyncio.gather(*(self._look_again(*each, answers) for each in guests[first : first + AT_ONCE]))
+            await asyncio.gather(*(self.look_again(*each) for each in guests[first : first + AT_ONCE]))
 
     async def revoke(self, kind: Revoked, value: str) -> None:
         """Take back a token, or all that somebody may do; whoever is here by it goes.
@@ -250,8 +260,9 @@ class Permissions:
         Raises:
             UnavailableError: nothing was revoked.
         """
-        await self.rights.revoke(kind, value)
-        self._revoked.add((kind, value))
+        async with self._revoking:
+            await self.rights.revoke(kind, value)
+            self._revoked.add((kind, value))
         self._changes += 1
         concerned = [
             (document, guest)
@@ -267,8 +278,9 @@ class Permissions:
         Raises:
             UnavailableError: it is revoked as before.
         """
-        was_revoked = await self.rights.reinstate(kind, value)
-        self._revoked.discard((kind, value))
+        async with self._revoking:
+            was_revoked = await self.rights.reinstate(kind, value)
+            self._revoked.discard((kind, value))
         return was_revoked
 
     def is_stale(self, principal: Principal) -> bool:

@@ -105,6 +105,42 @@ async def test_so_are_all_sockets_of_one_person(rights: Slow, permissions: Permi
     assert {Access.VIEW} == {guest.principal.access for guest in guests}
 
 
+async def test_what_changes_elsewhere_holds_nobody_up(rights: Slow, permissions: Permissions) -> None:
+    """K5: whoever has a document of their own can change its rights without an end."""
+    bob = Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE))
+    permissions.enter(NOTES, bob)
+    kept_back: list[asyncio.Event] = []
+    rights.kept_back = kept_back
+    changing = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
+    while not rights.asked:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+    await permissions.changed(DocumentId("mine"), "eve")
+    await permissions.changed(NOTES, "eve")
+    kept_back[0].set()
+    await changing
+
+    assert 1 == rights.asked
+    assert 1 == len(bob.sent_away)
+
+
+async def test_many_quick_changes_ask_once_for_each(rights: Slow, permissions: Permissions) -> None:
+    """K5: and the last one is what everybody has."""
+    guests = [Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE)) for _ in range(300)]
+    for guest in guests:
+        permissions.enter(NOTES, guest)
+    changing = []
+    for number in range(20):
+        await rights.grant(NOTES, "bob", Access.VIEW if number % 2 else Access.COMMENT, "ann")
+        changing.append(asyncio.ensure_future(permissions.changed(NOTES, "bob")))
+        await asyncio.sleep(0)
+
+    await asyncio.gather(*changing)
+
+    assert {Access.VIEW} == {guest.principal.access for guest in guests}
+    assert rights.asked <= 20
+
+
 async def test_an_answer_that_something_changed_behind_counts_no_more(rights: Slow, permissions: Permissions) -> None:
     """K5: a role that was lowered and raised again is what it was, whichever answer comes last."""
     bob = Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE))

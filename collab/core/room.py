@@ -265,7 +265,7 @@ class Room:
 
     def _receive_from_reader(self, connection: Connection, kind: Kind, update: bytes) -> None:
         """A reader's edit stops here; only what says nothing new goes unremarked (R7)."""
-        if says_nothing_new(update, self._replica, self.limits.trial.update_bytes):
+        if says_nothing_new(connection, update, self._replica, self.limits.trial.update_bytes):
             self._receipts.count(connection, kind)
             return
         connection.refused = True
@@ -385,6 +385,9 @@ class Room:
             if self.receive(connection, data) is not None:
                 # Nobody is here to carry out the trial; the client sends it again.
                 self.close(connection, UnavailableError("the document was read again"))
+        # Whatever roused the room while it was broken was passed over.
+        self._awake = False
+        self._rouse()
 
     def _break(self, error: BrokenReplicaError, offender: Connection | None) -> None:
         """Save what came before the failure, close who caused it, and ask to be mended."""

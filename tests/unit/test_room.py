@@ -904,6 +904,27 @@ def test_a_failure_of_pycrdt_costs_its_sender_only() -> None:
     assert [HELLO] == [row.data for row in table.log.rows]
 
 
+@pytest.mark.parametrize("who", ["author", "other"])
+def test_a_room_that_was_mended_is_roused_by_what_comes(who: str) -> None:
+    """R13, R4: somebody who was to be seen left while it was broken, and was passed over; then nothing was heard."""
+    table = Table(replica=Fragile())
+    author, other, bob = table.join(), table.join(), table.join("bob")
+    for client, member in enumerate((author, other, bob)):
+        member.show(client, 1)
+    author.say(typed(7, 0, "poison"))
+    if who == "other":
+        table.room.leave(other.connection)
+    table.log.commit()
+    woken = table.woken
+
+    table.room.mend(table.log.load())
+    assert table.woken == woken + 1
+    table.room.settle()
+    bob.say(HELLO)
+
+    assert table.woken == woken + 2
+
+
 def test_a_row_that_pycrdt_fails_on_is_left_out_and_counted() -> None:
     """R22: the rest of the document opens."""
     poison = typed(8, 0, "poison")

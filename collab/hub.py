@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakSet
 
 import structlog
 
@@ -89,6 +90,7 @@ class Hub:
         self._opening: dict[DocumentId, asyncio.Future[Room]] = {}
         self._lineages: dict[DocumentId, str] = {}
         """Of open rooms, once somebody has asked."""
+        self._acquainted: WeakSet[Room] = WeakSet()
         self._idle_since: dict[DocumentId, float] = {}
         self._expected: dict[DocumentId, int] = {}
         """How many are in a room, or on their way."""
@@ -160,6 +162,17 @@ class Hub:
             self._expected[document] -= 1
             if not self._expected[document]:
                 del self._expected[document]
+
+    async def look_up_authors(self, room: Room) -> None:
+        """Tell a room whose each client id is (S8): who may only comment has none of others (R30).
+
+        Raises:
+            UnavailableError: the store does not answer.
+        """
+        if room not in self._acquainted:
+            known = await self._store.clients(room.document)
+            room.authors.update(known)
+            self._acquainted.add(room)
 
     async def _open(self, document: DocumentId, principal: str, opened: asyncio.Future[Room]) -> None:
         try:

@@ -135,7 +135,7 @@ class Awareness(Generic[Owner]):
         news: dict[int, Presence] = {}
         for entry in decode(update, self._limits.clients):
             if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
-                if self.is_foreign(entry.client, owner) or self._is_kept(entry.client, owner):
+                if self.is_foreign(entry.client, owner) or self.is_kept(entry.client, owner):
                     continue  # its owner speaks for itself
                 news[entry.client] = entry
         self._check_share(owner, news.values())
@@ -153,8 +153,8 @@ class Awareness(Generic[Owner]):
         known = self.owner_of(client)
         return known is not None and known != owner and not self._same(known, owner)
 
-    def _is_kept(self, client: int, owner: Owner) -> bool:
-        """Whether a client has gone whose owner's it stays."""
+    def is_kept(self, client: int, owner: Owner) -> bool:
+        """Whether a client has gone that stays its owner's, from whom `owner` has none."""
         known = self._entries.get(client)
         return known is not None and known.state == GONE and not self._heirs(known.owner, owner)
 

@@ -45,6 +45,9 @@ class Access(Enum):
 
 _RANKS: Final = {access: rank for rank, access in enumerate(Access)}
 
+_WRITING: Final = {access: 2 if access.writes else _RANKS[access] - _RANKS[Access.VIEW] for access in Access}
+"""How much of a document each may write: nothing, comments, all."""
+
 
 HELD: Final = 64
 
@@ -136,8 +139,8 @@ def may_take_over(owner: Connection, other: Connection) -> bool:
 
 
 def may_speak_for(gone: Connection, other: Connection) -> bool:
-    """Whether another connection may say something for a client of one that has gone: no reader for who writes (A2)."""
-    return gone.principal == other.principal or other.access is not Access.VIEW or gone.access is Access.VIEW
+    """Whether another connection may say something for a client of one that has gone: not if it may do less (A2)."""
+    return gone.principal == other.principal or _WRITING[gone.access] <= _WRITING[other.access]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class Presence:
                 assert owner is not None
                 raise TakenError(client, owner)
 
+    def was_anothers(self, client: int, connection: Connection) -> bool:
+        """Whether a client id was that of somebody who has gone, and for whom a connection may not speak."""
+        return self._awareness.is_kept(client, connection)
+
     def tell(self, connection: Connection) -> None:
         """Tell one connection who is here, if anybody is and it reads."""
         everyone = self._awareness.everyone()

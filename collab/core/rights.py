@@ -5,6 +5,7 @@ Not for: finding out who somebody is (`auth`), or telling them that they may not
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from collab.core.connection import Access, Connection
@@ -21,11 +22,25 @@ COMMENTS: Final = "comments"
 """The root in which the threads of a document are, and that a commenter may change."""
 
 
-def may_bring(connection: Connection, replica: Replica, inspection: Inspection) -> bool:
-    """Whether a connection may make the changes of an update (R7, R30)."""
-    if connection.access is Access.COMMENT:
-        return replica.stays_in(COMMENTS, inspection)
-    return connection.access.writes
+def may_bring(
+    connection: Connection,
+    replica: Replica,
+    inspection: Inspection,
+    authors: Mapping[int, str],
+    was_anothers: Callable[[int, Connection], bool],
+) -> bool:
+    """Whether a connection may make the changes of an update (R7, R30).
+
+    `authors` tells whose client ids are, `was_anothers` whether one was somebody else's who has not written.
+    """
+    if connection.access is not Access.COMMENT:
+        return connection.access.writes
+    for client, _, end in inspection.runs:
+        known = replica.state.get(client, 0)
+        # Whoever goes on where somebody else was has all vanish that the other one writes there offline.
+        if end > known and (authors.get(client) != connection.principal if known else was_anothers(client, connection)):
+            return False
+    return replica.stays_in(COMMENTS, inspection)
 
 
 def says_nothing_new(connection: Connection, update: bytes, replica: Replica, most_bytes: int) -> bool:

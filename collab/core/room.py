@@ -67,14 +67,14 @@ class Room:
         self._hear = hear
         self._audience = Audience()
         self._presence = Presence(self.connections, self._reads, self.limits.awareness)
-        self._capacity = Capacity(journal, self.limits.document_bytes)
+        self._capacity = Capacity(journal, self.limits.document_bytes, replica.size_bytes)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
         self._awake = False
         self._broken = False
         self._deferred = Deferred(self.limits.deferred_bytes)
-        self._authors: dict[int, str] = {}
-        """Who brought each client id first, since the room was opened."""
+        self.authors: dict[int, str] = {}
+        """Who brought each client id first: ever if that was looked up (`Hub.look_up_authors`), else since it opened."""
         self._quiet = True
 
     def state(self) -> tuple[bytes, str]:
@@ -201,7 +201,7 @@ class Room:
             self._replica.admit(update, inspection)
             integrated = self._replica.take_integrated()
             released = [each for each in integrated if each.update != update]
-            self._journal.append(self.document, Turn().rows(released, self._authors), ())
+            self._journal.append(self.document, Turn().rows(released, self.authors), ())
             self._spread([each.update for each in integrated], None)
             self._see_to_what_waited()
         except BrokenReplicaError as error:
@@ -223,7 +223,7 @@ class Room:
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
     ) -> None:
-        if not may_bring(connection, self._replica, inspection):
+        if not may_bring(connection, self._replica, inspection, self.authors, self._presence.was_anothers):
             self._receive_from_reader(connection, kind, update)
             return
         self._presence.check_owners(connection, inspection, self._replica.state)
@@ -232,7 +232,7 @@ class Room:
         verdict = admit_among(connection, self._replica, update, inspection, parts, self.close)
         if verdict is Verdict.KNOWN:
             return
-        self._turn.meet(connection, inspection, self._authors)
+        self._turn.meet(connection, inspection, self.authors)
         if verdict is Verdict.INTEGRATED:
             self._turn.integrated(connection, update)
         else:
@@ -303,7 +303,7 @@ class Room:
         self._quiet = False
         integrated = self._replica.take_integrated()
         plain = turn.plain(integrated)
-        rows = turn.rows(integrated, self._authors)
+        rows = turn.rows(integrated, self.authors)
         self._journal.append(self.document, rows, (), turn.received_at)
         news = [row.data for row in rows] if plain else [each.update for each in integrated]
         self._spread(news, turn.sole_author if plain else None)

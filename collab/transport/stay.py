@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from collab.auth.base import Principal
-from collab.core.connection import Connection
+from collab.core.connection import Access, Connection
 from collab.core.hocuspocus import Credentials, Hocuspocus, Type, read_credentials
 from collab.core.ports import DocumentId
 from collab.core.room import Room
@@ -184,6 +184,8 @@ class Stay:
                 self._socket.serving.places.take(kind, key)
                 self._places.append((kind, key))
             room = await hub.open(document, principal.id)
+            if principal.access is Access.COMMENT:
+                await hub.look_up_authors(room)
         except CollabError as error:
             self._turn_down(error, attempt)
             return
@@ -306,6 +308,9 @@ class Stay:
         if before is None or self._room is None or self._connection is None or principal.access is before.access:
             return
         self.write(self.dialect.authenticated(may_write=principal.access.writes))
+        if principal.access is Access.COMMENT:
+            # Until then they go on under no client id that they have not used since the room was opened.
+            self._socket.serving.hub.run_errand(self._socket.serving.hub.look_up_authors(self._room))
         self._room.permit(self._connection, principal.access)
 
     def turned_out(self, error: CollabError) -> None:

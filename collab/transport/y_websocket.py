@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from collab.auth.base import Principal
-from collab.core.connection import Connection
+from collab.core.connection import Access, Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId
 from collab.core.room import Room
@@ -49,6 +49,8 @@ class YWebsocketRoute:
                 for kind, key in (("address", address_in(scope)), *places_of(principal, document)):
                     stack.enter_context(serving.places.taken(kind, key))
                 room = await stack.enter_async_context(serving.hub.kept_open(document, principal.id))
+                if principal.access is Access.COMMENT:
+                    await serving.hub.look_up_authors(room)
                 if await _is_stray(serving.hub, document, scope):
                     await turn_away(LineageError(), send)
                     return

@@ -16,8 +16,9 @@ from websockets.exceptions import InvalidStatus
 from collab.auth.links import hash_of
 from collab.auth.tokens import Tokens
 from collab.core.connection import Access
+from collab.core.inspection import read
 from collab.core.ports import DocumentId, Entry
-from collab.core.wire import EMPTY_STATE_VECTOR, var_bytes, var_string
+from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, var_bytes, var_string
 from collab.settings import Anonymous
 from tests.support.members import typed
 from tests.support.served import Served, serving
@@ -278,6 +279,27 @@ async def test_revoking_a_link_reaches_whoever_is_here_by_it(ws: Any, protocol: 
             await _until_stored(place, 2)
         assert 401 == await place.access(made["key"])
         assert 404 == (await place.ask(ANN, "DELETE", "/documents/notes/links/99")).status_code
+
+
+@pytest.mark.parametrize(("by", "lowered"), [("y-websocket", False), ("Hocuspocus", False), ("Hocuspocus", True)])
+async def test_who_comments_has_no_client_id_of_an_editor_who_is_away(ws: Any, by: str, lowered: bool) -> None:
+    """R30, S8: also if nobody has written since the document was opened, and whoever could edit before."""
+    async with Place.open(ws) as place:
+        store = place.served.collab.services().store
+        await store.append(
+            [(NOTES, Entry(typed(6, 0, "more"), "ann", (6,))), (NOTES, Entry(EMPTY_UPDATE, "ann", (7,)))]
+        )
+        await place.grant("bob", "edit" if lowered else "comment")
+        async with place.inside(by, BOB) as bob:
+            if lowered:
+                await place.grant("bob", "comment")
+                while not any(6 in room.authors for room in place.served.collab.services().hub.rooms.values()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            for client, clock in ((6, 4), (7, 5), (9, 0)):
+                await bob.socket.send(bob.prefix + b"\x00\x02" + var_bytes(typed(client, clock, "!", root="comments")))
+            await _until_stored(place, 4)
+        state = read((await store.load(NOTES))[-1].data)
+        assert [(9, 0, 1)] == [tuple(run) for run in state.runs]
 
 
 async def test_taking_a_grant_back_reaches_whoever_is_here_by_it(ws: Any, protocol: str) -> None:

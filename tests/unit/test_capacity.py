@@ -19,6 +19,19 @@ def size_of(table: Table) -> int:
     return table.room._replica.measure()
 
 
+def measurements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that has each size which is found out from now on."""
+    measured: list[int] = []
+    measure = Replica.measure
+
+    def note(replica: Replica) -> int:
+        measured.append(measure(replica))
+        return measured[-1]
+
+    monkeypatch.setattr(Replica, "measure", note)
+    return measured
+
+
 def test_what_would_make_a_document_too_large_closes_its_sender() -> None:
     """R31: with both figures; what was there stays, and is saved."""
     table = table_of(100)
@@ -64,15 +77,8 @@ def test_what_came_in_small_pieces_is_measured_as_the_whole_that_it_is() -> None
 @pytest.mark.parametrize("ticks", [False, True])
 def test_how_large_it_is_is_found_out_once_between_two_ticks(ticks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """R31: it takes as long as the document is large, and whoever deletes and writes would have it done each time."""
-    measured: list[int] = []
-    measure = Replica.measure
-
-    def note(replica: Replica) -> int:
-        measured.append(measure(replica))
-        return measured[-1]
-
-    monkeypatch.setattr(Replica, "measure", note)
-    table = table_of(1_000)
+    monkeypatch.setattr("collab.core.capacity.CHEAP_BYTES", 0)
+    table, measured = table_of(1_000), measurements(monkeypatch)
     ann = table.join()
     ann.send(typed(1, 0, "x" * 950))
 
@@ -84,6 +90,45 @@ def test_how_large_it_is_is_found_out_once_between_two_ticks(ticks: bool, monkey
 
     assert len(measured) > 10 if ticks else 1 == len(measured)
     assert ann.closed_with == (None if ticks else 4413)
+
+
+def test_of_a_small_document_it_is_found_out_each_time() -> None:
+    """R31: whoever has just deleted most of it writes on."""
+    table = table_of(20_000)
+    ann, ben = table.join("ann"), table.join("ben")
+    ann.send(typed(1, 0, "x" * 19_000))
+    ben.send(typed(2, 0, "y" * 1_500))
+    assert 4413 == ben.closed_with
+
+    ann.send(deleted(1, 0, 15_000))
+    ann.send(typed(1, 19_000, "z" * 1_500, after=(1, 18_999)))
+
+    assert ann.closed_with is None
+
+
+def test_what_only_deletes_makes_a_document_larger_by_about_a_quarter() -> None:
+    """R31: every second letter of a text, each a struct and a range then, was twelve times the limit."""
+    table = table_of(1_000)
+    ann = table.join()
+    ann.send(typed(1, 0, "x" * 950))
+
+    for at in range(0, 900, 2):
+        ann.say(deleted(1, at, 1))
+    table.room.settle()
+
+    assert 4413 == ann.closed_with
+    assert size_of(table) <= 1_500
+
+
+def test_what_waits_counts() -> None:
+    """R31: it is let in together, when what it waits for comes."""
+    table = table_of(1_000)
+    ann = table.join()
+    for at in range(1, 10):
+        ann.send(typed(1, 300 * at, "x" * 300, after=(1, 300 * at - 1)))
+
+    assert 4413 == ann.closed_with
+    assert len(table.room._replica.waiting) <= 3
 
 
 def test_what_is_tried_first_is_refused_as_well() -> None:

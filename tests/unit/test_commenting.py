@@ -182,3 +182,53 @@ def test_a_long_comment_is_tried_and_then_looked_at(table: Table, beside: tuple[
 
     assert rows == len(table.rows)
     assert commenter.closed_with is None
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["opened since", "looked up"])
+def test_nobody_comments_under_the_client_id_of_somebody_else(known: bool) -> None:
+    """R30, S8, P6: an editor who was offline came back, and what they had written was another one's comment."""
+    table = Table(replica=replica_with([update({5: (0, [text("hello", root="t")])})]))
+    eve = table.join("eve", Access.COMMENT)
+    if known:
+        table.room.authors.update({5: "ann"})
+    stolen = update({5: (5, [text("0123", root=COMMENTS)])})
+
+    eve.send(stolen)
+    eve.send(update({5: (5, [garbage(1 << 30)])}))
+    eve.send(update({6: (0, [text("mine", root=COMMENTS)])}))
+    eve.send(update({6: (4, [text("!", left=(6, 3))])}))
+    ann = table.join("ann")
+    ann.send(update({5: (5, [text(" IMPORTANT", left=(5, 4))])}))
+    table.log.commit()
+
+    assert {5: 15, 6: 5} == table.room._replica.state
+    assert eve.connection.refused
+    assert eve.closed_with is None
+
+
+def test_nobody_comments_under_a_client_id_that_somebody_else_had_here() -> None:
+    """R30, A2: who has written nothing yet, and went offline, is known by what they showed."""
+    table = Table()
+    ann, eve = table.join("ann"), table.join("eve", Access.COMMENT)
+    ann.show(5, 1)
+    ann.leave()
+    eve.show(5, 2, b'{"user":"eve"}')
+
+    eve.send(update({5: (0, [text("0123", root=COMMENTS)])}))
+    eve.send(update({6: (0, [text("mine", root=COMMENTS)])}))
+
+    assert {6: 4} == table.room._replica.state
+
+
+def test_who_wrote_comments_goes_on_with_them_after_the_room_was_closed() -> None:
+    """R30, S8: as whoever the log knows them to be."""
+    table = Table(replica=replica_with([update({6: (0, [text("mine", root=COMMENTS)])})]))
+    eve = table.join("eve", Access.COMMENT)
+    more = update({6: (4, [text("!", left=(6, 3))])})
+
+    eve.send(more)
+    assert {6: 4} == table.room._replica.state
+    table.room.authors.update({6: "eve"})
+    eve.send(more)
+
+    assert {6: 5} == table.room._replica.state

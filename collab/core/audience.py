@@ -13,6 +13,7 @@ from collab.core.asking import ask_back
 from collab.core.connection import Behind, Connection
 from collab.core.dialects import Dialect
 from collab.core.replica import Replica
+from collab.core.rights import refusal_for
 
 
 class Audience:
@@ -76,8 +77,19 @@ class Audience:
         elif behind.was_live and behind.version != replica.version:
             diff = replica.diff(behind.state_vector)
             connection.sink.write(connection.dialect.update(diff))
+        # Who counts its edits is owed a word for each, others one.
+        for _ in range(behind.owed_refusals if connection.dialect.counts else min(behind.owed_refusals, 1)):
+            self.refuse(connection)
         if behind.owed_status is not None:
             connection.tell_saved(behind.owed_status)
+
+    @staticmethod
+    def refuse(connection: Connection, *, at_once: bool = True) -> None:
+        """Tell somebody that an edit was not taken, or when they read again."""
+        if at_once:
+            connection.sink.write(connection.dialect.refusal(refusal_for(connection)))
+        elif connection.behind is not None:
+            connection.behind.owed_refusals += 1
 
     def send(self, update: bytes, author: Connection | None) -> None:
         """Send an update to everybody but its author."""

@@ -67,6 +67,8 @@ class Behind:
     was_live: bool
     owed_step_2: bool = False
     """Whether it sent a SyncStep1 meanwhile; the state vector is that one's then."""
+    owed_refusals: int = 0
+    """Edits that were not taken meanwhile, and of which it expects word."""
     owed_status: Token | None = None
     """The last sync status that fell due meanwhile."""
 

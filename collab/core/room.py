@@ -27,7 +27,7 @@ from collab.core.ports import DocumentId, Journal, Uplink
 from collab.core.presence import Presence
 from collab.core.receipts import Receipts
 from collab.core.replica import Replica, Verdict
-from collab.core.rights import may_bring, refusal_for, says_nothing_new
+from collab.core.rights import may_bring, says_nothing_new
 from collab.core.turn import Turn, merged
 from collab.core.waiting import Parts
 from collab.core.wire import Kind, decode_state_vector, text_of
@@ -74,7 +74,7 @@ class Room:
         self._broken = False
         self._deferred = Deferred(self.limits.deferred_bytes)
         self.authors: dict[int, str] = {}
-        """Who brought each client id first: ever if that was looked up (`Hub.look_up_authors`), else since it opened."""
+        """Who brought each client id first: ever, if that was looked up (`Hub.look_up_authors`), else since it began."""
         self._quiet = True
 
     def state(self) -> tuple[bytes, str]:
@@ -269,8 +269,8 @@ class Room:
             self._receipts.count(connection, kind)
             return
         connection.refused = True
-        if note_arrival(connection, kind) and self._reads(connection):
-            connection.sink.write(connection.dialect.refusal(refusal_for(connection)))
+        if note_arrival(connection, kind):
+            self._audience.refuse(connection, at_once=self._reads(connection))
 
     def _reads(self, connection: Connection) -> bool:
         """Whether an answer may be sent: whoever asks without reading gets none, and costs no memory."""

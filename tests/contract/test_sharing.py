@@ -293,7 +293,8 @@ async def test_who_comments_has_no_client_id_of_an_editor_who_is_away(ws: Any, b
         async with place.inside(by, BOB) as bob:
             if lowered:
                 await place.grant("bob", "comment")
-                while not any(6 in room.authors for room in place.served.collab.services().hub.rooms.values()):  # noqa: ASYNC110
+                rooms = place.served.collab.services().hub.rooms
+                while 6 not in rooms[NOTES].authors:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             for client, clock in ((6, 4), (7, 5), (9, 0)):
                 await bob.socket.send(bob.prefix + b"\x00\x02" + var_bytes(typed(client, clock, "!", root="comments")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from collab.core.connection import Access, RoomLimits
+from collab.core.dialects import Y_WEBSOCKET, Dialect
+from collab.core.framing import payload_of
 from collab.core.wire import EMPTY_UPDATE, Kind, encode_state_vector, var_string
 from tests.support.hostile import replica_with, text, update
 from tests.support.members import HOCUSPOCUS, Member, Table, deleted, tried, typed, typing
@@ -116,6 +118,22 @@ def test_a_reader_knows_of_keys_that_were_overwritten(oracle: Oracle) -> None:
     table.log.commit()
 
     assert [True] == reader.counted
+
+
+@pytest.mark.parametrize(("dialect", "words"), [(HOCUSPOCUS, 3), (Y_WEBSOCKET, 1)])
+def test_a_reader_who_does_not_read_hears_of_it_later(table: Table, dialect: Dialect, words: int) -> None:
+    """R27, R7, T7: of each edit that was not taken, or by a protocol that has no count, once."""
+    reader = table.join(access=Access.VIEW, dialect=dialect)
+    reader.fill()
+    table.room.settle()
+    for each in typing(1, "abc"):
+        reader.send(each)
+    assert [] == reader.sink.messages
+
+    reader.drain()
+
+    refusal = payload_of(dialect.refusal(""))[: len(reader.address) + 2]
+    assert words == sum(message.startswith(refusal) for message in reader.sink.messages)
 
 
 def test_what_waits_is_not_counted_until_it_is_on_disk(table: Table, author: Member) -> None:

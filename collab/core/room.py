@@ -74,7 +74,7 @@ class Room:
         self._broken = False
         self._deferred = Deferred(self.limits.deferred_bytes)
         self.authors: dict[int, str] = {}
-        """Who brought each client id first: ever, if that was looked up (`Hub.look_up_authors`), else since it began."""
+        """Who brought each client id first: ever, once `Hub.look_up_authors` was called, else since the room opened."""
         self._quiet = True
 
     def state(self) -> tuple[bytes, str]:

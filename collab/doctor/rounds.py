@@ -130,7 +130,7 @@ class Doctor:
                 self._progress.step()
             return
         self._progress.begin(await database.read(census.count_documents))
-        last = 0
+        last = census.BEFORE_ALL
         while page := await database.read(partial(census.list_documents, last)):
             for listed in page:
                 yield listed

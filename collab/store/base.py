@@ -7,7 +7,7 @@ lock between them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -113,6 +113,9 @@ class Store(Protocol):
 
     async def describe(self, document: DocumentId) -> Description | None:
         """Return what is known of a document, None if it was never written."""
+
+    async def clients(self, document: DocumentId) -> Mapping[int, str]:
+        """Return who used each client id of a document first; empty if it was never written."""
 
     async def check(self) -> None:
         """Prove that the store can be written to."""

@@ -43,6 +43,8 @@ HISTORY: Final = "history"
 PAGE: Final = 500
 """Documents in one reading."""
 MAX_ORPHANS: Final = 20
+BEFORE_ALL: Final = -(1 << 63)
+"""In front of all ids, of which none is below 1 unless it is damaged."""
 
 _BELONGING: Final = tuple(table for table in metadata.sorted_tables if "document_id" in table.c)
 """The tables whose rows belong to a document."""

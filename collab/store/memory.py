@@ -108,7 +108,6 @@ class MemoryStore(Store, Archive):
         )
 
     async def clients(self, document: DocumentId) -> Mapping[int, str]:
-        """Return who used each client id of a document first."""
         self._insist_on_open()
         return dict(self._find(document).clients)
 

@@ -60,8 +60,9 @@ def _renumber(table: Table, connection: Connection) -> bool:
 
 def _noted(table: Table, connection: Connection) -> int:
     """Return the last id that SQLite knows to have given."""
-    noted = connection.scalar(text("SELECT max(seq) FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
-    return noted if isinstance(noted, int) else 0
+    # In its own table SQLite takes a text, or a fraction, for the number that it looks like.
+    query = text("SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = :name")
+    return connection.scalar(query, {"name": table.name}) or 0
 
 
 def _highest(table: Table, connection: Connection, below: int = 1 << 63) -> int:

@@ -11,16 +11,25 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from collab.errors import DatabaseUnusableError
 from collab.store.census import is_text
 from collab.store.readonly import too_broken, unusable
+
+MOST_WITHOUT_ROWS: Final = 1 << 16
+"""How many keys are looked at one by one where an index knows of no row, and the table's pages cannot be read."""
+
+
+MOST_LOST: Final = 500_000
+"""Keys of one table at which something cannot be read, from which on the rest is tried no more: no index tells them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +84,9 @@ def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str
         for name, _ in tables:
             say(f"copying the table {name}")
             key = _key(new, name)
-            end = _last(new, name, key, last_ids)
-            lost[name] = sum(_copy_range(new, name, key, 1, end))
+            ids = _indexed(new, name) if key == "rowid" else []
+            begin, end = min(1, *ids) if ids else 1, _last(new, name, key, last_ids)
+            lost[name] = sum(_copy_range(new, name, key, begin, end, ids))
             if key == "rowid" and end:
                 last_ids[name] = end
             if name == "documents":
@@ -124,6 +134,18 @@ def _last(new: sqlite3.Connection, table: str, key: str, last_ids: Mapping[str, 
     return max(found) or _last_before_damage(new, table, key)
 
 
+def _indexed(new: sqlite3.Connection, table: str) -> list[int]:
+    """Return the ids of a table's rows as an index has them, in ascending order; none if no index can be read."""
+    for _, name, *_ in new.execute(f"PRAGMA old.index_list({table})").fetchall():
+        try:
+            found = new.execute(f"SELECT rowid FROM old.{table} INDEXED BY {name}").fetchall()
+        except sqlite3.DatabaseError as error:
+            _insist_on_damage(error)
+        else:
+            return sorted(id for (id,) in found if isinstance(id, int))
+    return []
+
+
 def _last_before_damage(new: sqlite3.Connection, table: str, key: str) -> int:
     """Return the last key that is reached from the first, 0 if none is."""
     last = 0
@@ -166,29 +188,47 @@ def _insist_on_damage(error: sqlite3.DatabaseError) -> None:
         raise error
 
 
-def _copy_range(new: sqlite3.Connection, table: str, key: str, first: int, last: int) -> Iterator[int]:
-    """Copy what stands between two keys, both included; yield 1 for each key at which something cannot be read."""
+def _copy_range(
+    new: sqlite3.Connection, table: str, key: str, first: int, last: int, ids: Sequence[int]
+) -> Iterator[int]:
+    """Copy what stands between two keys, both included; yield 1 for each key at which something cannot be read.
+
+    Where an index has none of the table's `ids`, and nothing can be read, nothing is looked for key by key for long.
+    """
     # A column that must have a value may have lost it, and a row is more than that. (-1 is no kind of row.)
     columns = ", ".join(
         f"coalesce({name}, CASE '{kind}' WHEN 'TEXT' THEN '' WHEN 'BLOB' THEN x'' ELSE -1 END)" if needed else name
         for _, name, kind, needed, *_ in new.execute(f"PRAGMA main.table_info({table})")
     )
+    # Of a page that was cut off, rows are left in which nothing is.
+    rest = ", ".join(name for _, name, *_ in new.execute(f"PRAGMA main.table_info({table})") if name != "id")
+    something = f"coalesce({rest}, NULL) IS NOT NULL"
     # A range without a key cannot be halved: one that cannot be read would stay for ever.
     ranges = [(first, last)] if first <= last else []
+    lost = 0
     while ranges:
         low, high = ranges.pop()
         try:
             # A statement that fails in its middle leaves nothing. Ignored are rows that stand there twice.
             new.execute(
-                f"INSERT OR IGNORE INTO main.{table} SELECT {columns} FROM old.{table} WHERE {key} BETWEEN ? AND ?",
+                f"INSERT OR IGNORE INTO main.{table} SELECT {columns} FROM old.{table}"
+                f" WHERE {key} BETWEEN ? AND ? AND {something}",
                 (low, high),
             )
         except sqlite3.DatabaseError as error:
             _insist_on_damage(error)
-            if low == high:
+            lost += low == high
+            if low == high or lost > MOST_LOST:
                 yield 1
                 continue
             middle = (low + high) // 2
+            if ids and high - low > MOST_WITHOUT_ROWS:
+                begin, end = bisect_left(ids, low), bisect_right(ids, high)
+                if begin == end:
+                    yield 1
+                    continue
+                # At one of the ids, so that what is halved is rows, and no gap of 2^62 between two.
+                middle = min(ids[(begin + end) // 2], high - 1)
             ranges += [(middle + 1, high), (low, middle)]
 
 

@@ -136,7 +136,6 @@ class SqlStore(Store, Archive):
         return await self._read(document, statements.describe)
 
     async def clients(self, document: DocumentId) -> Mapping[int, str]:
-        """Return who used each client id of a document first."""
         return await self._read(document, statements.clients_of)
 
     async def segments(self, document: DocumentId) -> Sequence[Segment]:

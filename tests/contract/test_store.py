@@ -290,6 +290,7 @@ async def test_a_client_id_belongs_to_its_first_writer(store: AnyStore) -> None:
 
     assert {0: "alice", largest: "alice", 7: "mallory"} == await store.clients(NOTES)
     assert {largest: "bob"} == await store.clients(PLANS)
+    assert {} == await store.clients(DocumentId("nobody wrote it"))
 
 
 async def test_a_client_id_keeps_its_owner_over_compaction(store: AnyStore) -> None:

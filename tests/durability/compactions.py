@@ -7,7 +7,7 @@ await. Not for: processes that die of SIGKILL (`compacting`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -100,6 +100,9 @@ class Unhurried(CompactedStore):
 
     async def describe(self, document: DocumentId) -> Description | None:
         return await self._store.describe(document)
+
+    async def clients(self, document: DocumentId) -> Mapping[int, str]:
+        return await self._store.clients(document)
 
     async def segments(self, document: DocumentId) -> Sequence[Segment]:
         return await self._store.segments(document)

@@ -340,6 +340,79 @@ class TestRepairing:
         await store.close()
         assert (await look(file)).well
 
+    @pytest.mark.parametrize("index", ["sound", "damaged"])
+    @pytest.mark.parametrize(
+        "high",
+        [
+            "UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'log'",
+            "UPDATE sqlite_sequence SET seq = 1099511627776 WHERE name = 'log'",
+            "UPDATE log SET id = 9223372036854775807 WHERE id = 5",
+        ],
+        ids=["last of all", "far", "a row"],
+    )
+    async def test_a_repair_ends_though_ids_are_high_and_a_page_is_damaged(
+        self, file: SqlitePatient, path: Path, high: str, index: str
+    ) -> None:
+        """D9, D12: it looked for rows at each id up to the last."""
+        await fill(file, {"notes": PAGES[:300], "plans": HELLO})
+        await file.change(high)
+        spoil(path, "log")
+        if index == "damaged":
+            spoil(path, "ix_log_document_id")
+
+        async with asyncio.timeout(100):
+            surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 280 < len(await rows_of(file, "notes")) < 300
+        assert (["log"] if "9223372036854775807" in high else []) == surgery.renumbered
+
+    @pytest.mark.parametrize("number", ["9.3e18", "'9223372036854775807'"])
+    async def test_a_last_id_that_is_no_number_of_ours_is_seen(self, file: SqlitePatient, number: str) -> None:
+        """D12: SQLite takes it for what it looks like."""
+        await fill(file, {"notes": HELLO})
+        await file.change(f"UPDATE sqlite_sequence SET seq = {number} WHERE name = 'log'")
+
+        assert not (await look(file)).well
+        assert ["log"] == (await treat(file)).renumbered
+        assert (await look(file)).well
+
+    @pytest.mark.parametrize("id", [0, -7])
+    async def test_a_document_is_seen_whatever_its_id(self, file: SqlitePatient, path: Path, id: int) -> None:
+        """D1: none is below 1 unless it is damaged; it was not looked at."""
+        await fill(file, {"notes": HELLO, "plans": HELLO})
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for statement in ("documents SET id", "log SET document_id", "clients SET document_id"):
+                connection.execute(f"UPDATE {statement} = {id} WHERE {statement.split()[2]} = 1")
+            connection.execute(f"UPDATE log SET data = x'ff' WHERE document_id = {id} AND id = 1")
+
+        assert ["notes"] == list(found(await look(file)))
+        await treat(file)
+        assert [] == list(found(await look(file)))
+
+    async def test_a_row_is_copied_whatever_its_id(self, file: SqlitePatient, path: Path) -> None:
+        """D9: it stood in front of the first that was looked for."""
+        await fill(file, {"notes": HELLO, "plans": HELLO, "more": PAGES[:50]})
+        await file.change("UPDATE log SET id = -5 WHERE id = 1")
+        spoil(path, "history")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert "hello" == await text_of(file, "notes")
+
+    async def test_of_a_page_that_was_cut_off_no_document_is_made(self, file: SqlitePatient, path: Path) -> None:
+        """D5, D9: an empty row without a document got one, which nobody could open, and all was said to be well."""
+        await fill(file, {"notes": [typed(1_000 + at, 0, f"word{at:03} ") for at in range(150)]})
+        overwrite(path, bytes_of(path)[:-100])
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert [] == surgery.adopted
+        assert [("notes",)] == ask(path, "SELECT name FROM documents")
+        assert 140 < len(await rows_of(file, "notes")) <= 150
+
     async def test_a_row_that_lost_its_author_is_a_row(self, file: SqlitePatient, path: Path) -> None:
         """D9: a column that must have a value has none."""
         await fill(file, {"notes": HELLO})

@@ -56,7 +56,7 @@ class _Answers:
 
     def __init__(self, rights: Rights) -> None:
         self.over = False
-        """Whether all have been looked at: whoever comes later asks anew."""
+        """Whether all have been looked at."""
         self._rights = rights
         self._links: dict[bytes, asyncio.Future[Link | None]] = {}
         self._standings: dict[tuple[DocumentId, str], asyncio.Future[Standing | None]] = {}
@@ -64,13 +64,20 @@ class _Answers:
     def find_link(self, key_hash: bytes) -> Awaitable[Link | None]:
         if key_hash not in self._links:
             self._links[key_hash] = asyncio.ensure_future(self._rights.find_link(key_hash))
-        return self._links[key_hash]
+        # Shielded: whoever gives up waiting takes the answer from nobody else.
+        return asyncio.shield(self._links[key_hash])
 
     def standing(self, document: DocumentId, principal: str) -> Awaitable[Standing | None]:
         key = document, principal
         if key not in self._standings:
             self._standings[key] = asyncio.ensure_future(self._rights.standing(document, principal))
-        return self._standings[key]
+        return asyncio.shield(self._standings[key])
+
+    def end(self) -> None:
+        """Keep nothing: whoever comes later asks anew."""
+        self.over = True
+        self._links.clear()
+        self._standings.clear()
 
 
 class Permissions:
@@ -100,6 +107,7 @@ class Permissions:
         self._latest: dict[DocumentId, dict[str, _Answers]] = {}
         """Of each person whose rights to a document have changed, as long as anybody is there."""
         self._revoking = asyncio.Lock()
+        self._rounds: set[asyncio.Future[None]] = set()
 
     async def load(self) -> None:
         """Learn what has been revoked; to be called before anybody comes.
@@ -244,15 +252,26 @@ class Permissions:
         concerned = [(document, one) for one in self._guests.get(document, ()) if one.principal.id == id]
         if concerned:
             answers = self._latest.setdefault(document, {})[id] = _Answers(self.rights)
-            await self._look_at(concerned)
-            answers.over = True
+            await self._look_at(concerned, answers)
 
     def _latest_of(self, document: DocumentId, principal: Principal) -> _Answers | None:
         return self._latest.get(document, {}).get(principal.id)
 
-    async def _look_at(self, guests: Sequence[tuple[DocumentId, Guest]]) -> None:
+    async def _look_at(self, guests: Sequence[tuple[DocumentId, Guest]], answers: _Answers | None = None) -> None:
+        """Look again at all of these, whether whoever asked for it waits for that or not."""
+        rounds = asyncio.ensure_future(self._look_at_all(guests, answers))
+        self._rounds.add(rounds)
+        rounds.add_done_callback(self._rounds.discard)
+        await asyncio.shield(rounds)
+
+    async def _look_at_all(self, guests: Sequence[tuple[DocumentId, Guest]], answers: _Answers | None) -> None:
         for first in range(0, len(guests), AT_ONCE):
-            await asyncio.gather(*(self.look_again(*each) for each in guests[first : first + AT_ONCE]))
+            some = guests[first : first + AT_ONCE]
+            for failure in await asyncio.gather(*(self.look_again(*each) for each in some), return_exceptions=True):
+                if failure is not None:
+                    log.error("somebody could not be told of their rights", exc_info=failure)
+        if answers is not None:
+            answers.end()
 
     async def revoke(self, kind: Revoked, value: str) -> None:
         """Take back a token, or all that somebody may do; whoever is here by it goes.

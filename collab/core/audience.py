@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Final
 
 from collab.core.asking import ask_back
 from collab.core.connection import Behind, Connection
 from collab.core.dialects import Dialect
 from collab.core.replica import Replica
 from collab.core.rights import refusal_for
+
+MOST_OWED: Final = 1_000
+"""Refusals that somebody is owed who does not read: they are paid in one go."""
 
 
 class Audience:
@@ -89,7 +93,7 @@ class Audience:
         if at_once:
             connection.sink.write(connection.dialect.refusal(refusal_for(connection)))
         elif connection.behind is not None:
-            connection.behind.owed_refusals += 1
+            connection.behind.owed_refusals = min(connection.behind.owed_refusals + 1, MOST_OWED)
 
     def send(self, update: bytes, author: Connection | None) -> None:
         """Send an update to everybody but its author."""

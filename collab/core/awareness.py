@@ -134,8 +134,11 @@ class Awareness(Generic[Owner]):
         """
         news: dict[int, Presence] = {}
         for entry in decode(update, self._limits.clients):
-            if self._is_news(entry, news.get(entry.client) or self._entries.get(entry.client)):
-                if self.is_foreign(entry.client, owner) or self.is_kept(entry.client, owner):
+            known = news.get(entry.client) or self._entries.get(entry.client)
+            if known is None and entry.state.strip() == GONE:
+                continue  # nobody was told that they are here, and remembering it would have others forgotten
+            if self._is_news(entry, known):
+                if self.is_foreign(entry.client, owner) or self._is_kept(entry.client, owner):
                     continue  # its owner speaks for itself
                 news[entry.client] = entry
         self._check_share(owner, news.values())
@@ -153,7 +156,7 @@ class Awareness(Generic[Owner]):
         known = self.owner_of(client)
         return known is not None and known != owner and not self._same(known, owner)
 
-    def is_kept(self, client: int, owner: Owner) -> bool:
+    def _is_kept(self, client: int, owner: Owner) -> bool:
         """Whether a client has gone that stays its owner's, from whom `owner` has none."""
         known = self._entries.get(client)
         return known is not None and known.state == GONE and not self._heirs(known.owner, owner)
@@ -183,6 +186,11 @@ class Awareness(Generic[Owner]):
         for client in gone:
             self._remove(client)
         return gone
+
+    def last_owner_of(self, client: int) -> Owner | None:
+        """Return whose a client id is, or was before they left, as far as that is remembered."""
+        entry = self._entries.get(client)
+        return None if entry is None else entry.owner
 
     def owner_of(self, client: int) -> Owner | None:
         """Return whose a client id is, None if nobody here is known by it."""

@@ -15,20 +15,15 @@ from collab.errors import TooLargeError, UnavailableError
 CHEAP_BYTES: Final = 1 << 20
 """A document of which it takes a few milliseconds to find out how large it is."""
 
-ROOM_TO_DELETE: Final = 5 / 4
-"""How much larger than it may be a document may get by deletions: each splits what it deletes a part of."""
-
 
 class Capacity:
     """What one room may still take. Owned by the room."""
 
-    __slots__ = ("_document_bytes", "_journal", "_measured_at", "_most_bytes")
+    __slots__ = ("_document_bytes", "_journal", "_measured_at")
 
-    def __init__(self, journal: Journal, document_bytes: int, loaded_bytes: int) -> None:
-        """Let a document have so many bytes; it may have been larger when it was loaded."""
+    def __init__(self, journal: Journal, document_bytes: int) -> None:
         self._journal = journal
         self._document_bytes = document_bytes
-        self._most_bytes = round(max(document_bytes, loaded_bytes) * ROOM_TO_DELETE)
         self._measured_at: float | None = None
 
     def check(self, update: bytes, inspection: Inspection, replica: Replica, now: float) -> None:
@@ -36,14 +31,14 @@ class Capacity:
 
         Raises:
             UnavailableError: the log is behind, and holds as much as it may.
-            TooLargeError: the document would be larger than it may be.
+            TooLargeError: the document would be larger than it may be. What only deletes, or says nothing, is taken.
         """
         if self._journal.full:
             raise UnavailableError("the log cannot be written to, and too much waits for it already")
-        if replica.size_bytes + len(update) <= self._document_bytes and not replica.waiting:
+        limit = self._document_bytes
+        if not inspection.structs or (replica.size_bytes + len(update) <= limit and not replica.waiting):
             return
         brought = len(update) + sum(len(waiting.update) for waiting in replica.waiting)
-        limit = self._document_bytes if inspection.structs else self._most_bytes
         if replica.size_bytes + brought <= limit:
             return
         # The size is that of all that came, and the document may be a small part of it. To look takes long if it is

@@ -10,7 +10,7 @@ from collections.abc import Callable, Set
 from collab.core.audience import tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness, AwarenessLimits
 from collab.core.challenge import TakenError
-from collab.core.connection import Connection, may_speak_for, may_take_over
+from collab.core.connection import Access, Connection, may_speak_for, may_take_over
 from collab.core.inspection import Inspection
 from collab.core.wire import StateVector
 
@@ -51,8 +51,9 @@ class Presence:
                 raise TakenError(client, owner)
 
     def was_anothers(self, client: int, connection: Connection) -> bool:
-        """Whether a client id was that of somebody who has gone, and for whom a connection may not speak."""
-        return self._awareness.is_kept(client, connection)
+        """Whether a client id is or was that of somebody else who may write, as far as that is remembered."""
+        owner = self._awareness.last_owner_of(client)
+        return owner is not None and owner.principal != connection.principal and owner.access is not Access.VIEW
 
     def tell(self, connection: Connection) -> None:
         """Tell one connection who is here, if anybody is and it reads."""

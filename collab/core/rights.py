@@ -37,8 +37,11 @@ def may_bring(
         return connection.access.writes
     for client, _, end in inspection.runs:
         known = replica.state.get(client, 0)
+        if end <= known:
+            continue
         # Whoever goes on where somebody else was has all vanish that the other one writes there offline.
-        if end > known and (authors.get(client) != connection.principal if known else was_anothers(client, connection)):
+        others = authors.get(client) != connection.principal if client in authors else known > 0
+        if others or was_anothers(client, connection):
             return False
     return replica.stays_in(COMMENTS, inspection)
 

@@ -67,7 +67,7 @@ class Room:
         self._hear = hear
         self._audience = Audience()
         self._presence = Presence(self.connections, self._reads, self.limits.awareness)
-        self._capacity = Capacity(journal, self.limits.document_bytes, replica.size_bytes)
+        self._capacity = Capacity(journal, self.limits.document_bytes)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
         self._awake = False

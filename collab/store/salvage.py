@@ -24,12 +24,8 @@ from collab.errors import DatabaseUnusableError
 from collab.store.census import is_text
 from collab.store.readonly import too_broken, unusable
 
-MOST_WITHOUT_ROWS: Final = 1 << 16
-"""How many keys are looked at one by one where an index knows of no row, and the table's pages cannot be read."""
-
-
-MOST_LOST: Final = 500_000
-"""Keys of one table at which something cannot be read, from which on the rest is tried no more: no index tells them."""
+MOST_FAILURES: Final = 50_000
+"""Ranges that cannot be read, of a table without an index that can: from so many on, each 256 times as wide is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str
         for name, _ in tables:
             say(f"copying the table {name}")
             key = _key(new, name)
-            ids = _indexed(new, name) if key == "rowid" else []
+            ids = _indexed(new, name if key == "rowid" else "documents")
             begin, end = min(1, *ids) if ids else 1, _last(new, name, key, last_ids)
             lost[name] = sum(_copy_range(new, name, key, begin, end, ids))
             if key == "rowid" and end:
@@ -193,7 +189,7 @@ def _copy_range(
 ) -> Iterator[int]:
     """Copy what stands between two keys, both included; yield 1 for each key at which something cannot be read.
 
-    Where an index has none of the table's `ids`, and nothing can be read, nothing is looked for key by key for long.
+    Where an index has none of the table's `ids`, nothing is looked for key by key.
     """
     # A column that must have a value may have lost it, and a row is more than that. (-1 is no kind of row.)
     columns = ", ".join(
@@ -205,31 +201,33 @@ def _copy_range(
     something = f"coalesce({rest}, NULL) IS NOT NULL"
     # A range without a key cannot be halved: one that cannot be read would stay for ever.
     ranges = [(first, last)] if first <= last else []
-    lost = 0
+    failures = 0
     while ranges:
         low, high = ranges.pop()
         try:
             # A statement that fails in its middle leaves nothing. Ignored are rows that stand there twice.
+            # A range looks at what stands behind it, which may be on a damaged page.
+            here = f"{key} BETWEEN ? AND ?" if low < high else f"{key} = ?"
             new.execute(
-                f"INSERT OR IGNORE INTO main.{table} SELECT {columns} FROM old.{table}"
-                f" WHERE {key} BETWEEN ? AND ? AND {something}",
-                (low, high),
+                f"INSERT OR IGNORE INTO main.{table} SELECT {columns} FROM old.{table} WHERE {here} AND {something}",
+                (low, high) if low < high else (low,),
             )
         except sqlite3.DatabaseError as error:
             _insist_on_damage(error)
-            lost += low == high
-            if low == high or lost > MOST_LOST:
+            failures += 1
+            begin, end = bisect_left(ids, low), bisect_right(ids, high)
+            if low == high or (begin == end if ids else high - low < 1 << 8 * (failures // MOST_FAILURES)):
                 yield 1
-                continue
-            middle = (low + high) // 2
-            if ids and high - low > MOST_WITHOUT_ROWS:
-                begin, end = bisect_left(ids, low), bisect_right(ids, high)
-                if begin == end:
-                    yield 1
-                    continue
-                # At one of the ids, so that what is halved is rows, and no gap of 2^62 between two.
-                middle = min(ids[(begin + end) // 2], high - 1)
-            ranges += [(middle + 1, high), (low, middle)]
+            elif not ids:
+                middle = (low + high) // 2
+                ranges += [(middle + 1, high), (low, middle)]
+            elif low < ids[begin] or ids[end - 1] < high:
+                # What the index has, and the gaps beside that, once each: there may be rows that it lacks.
+                around = ((low, ids[begin] - 1), (ids[begin], ids[end - 1]), (ids[end - 1] + 1, high))
+                ranges += [(first, last) for first, last in reversed(around) if first <= last]
+            else:
+                middle = ids[(begin + end - 1) // 2]
+                ranges += [(middle + 1, high), (low, middle)]
 
 
 def _check(fresh: Path) -> None:

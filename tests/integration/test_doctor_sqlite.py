@@ -367,6 +367,42 @@ class TestRepairing:
         assert 280 < len(await rows_of(file, "notes")) < 300
         assert (["log"] if "9223372036854775807" in high else []) == surgery.renumbered
 
+    @pytest.mark.parametrize("index", ["sound", "damaged"])
+    async def test_between_rows_that_are_far_apart_nothing_is_looked_for_in_vain(
+        self, file: SqlitePatient, path: Path, index: str
+    ) -> None:
+        """D9: as compaction leaves them; a limit on what is looked for had half of the log left out."""
+        await fill(file, {"notes": [*PAGES[:300]]})
+        await file.change("UPDATE log SET id = 3000000 + id * 30000")
+        await file.change("UPDATE log SET id = id - 3000000 + 1")
+        spoil(path, "log")
+        if index == "damaged":
+            spoil(path, "ix_log_document_id")
+
+        async with asyncio.timeout(100):
+            surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 285 < len(await rows_of(file, "notes")) < 300
+
+    async def test_rows_of_a_document_that_is_missing_become_nobodys_else(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D11, D12: one whose id was at its end got that of the missing one, with its rows and grants."""
+        await fill(file, {"notes": HELLO, "plans": HELLO[:2], "more": HELLO[:3]})
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("DELETE FROM documents WHERE id = 3")
+            for statement in ("documents SET id", "log SET document_id", "clients SET document_id"):
+                connection.execute(f"UPDATE {statement} = {1 << 62} WHERE {statement.split()[2]} = 2")
+
+        surgery = await treat(file)
+
+        assert (["recovered document 3"], ["documents"]) == (surgery.adopted, surgery.renumbered)
+        assert ("hello", "he", "hel") == tuple(
+            [await text_of(file, name) for name in ("notes", "plans", "recovered document 3")]
+        )
+        assert (await look(file)).well
+
     @pytest.mark.parametrize("number", ["9.3e18", "'9223372036854775807'"])
     async def test_a_last_id_that_is_no_number_of_ours_is_seen(self, file: SqlitePatient, number: str) -> None:
         """D12: SQLite takes it for what it looks like."""

@@ -6,8 +6,9 @@ import pytest
 
 from collab.core.awareness import AwarenessLimits
 from collab.core.connection import Access, RoomLimits
+from collab.core.dialects import Y_WEBSOCKET
 from collab.core.replica import Replica
-from collab.core.wire import Kind
+from collab.core.wire import EMPTY_UPDATE, Kind
 from tests.support.members import HOCUSPOCUS, Table, deleted, tried, typed, typing
 
 
@@ -106,18 +107,25 @@ def test_of_a_small_document_it_is_found_out_each_time() -> None:
     assert ann.closed_with is None
 
 
-def test_what_only_deletes_makes_a_document_larger_by_about_a_quarter() -> None:
-    """R31: every second letter of a text, each a struct and a range then, was twelve times the limit."""
+def test_a_full_document_is_open_to_everybody_and_can_be_emptied() -> None:
+    """R31: providers answer with what they know, or with nothing, when they come; and deletions may make it larger."""
     table = table_of(1_000)
     ann = table.join()
     ann.send(typed(1, 0, "x" * 950))
-
     for at in range(0, 900, 2):
         ann.say(deleted(1, at, 1))
     table.room.settle()
+    assert size_of(table) > 4_000
 
-    assert 4413 == ann.closed_with
-    assert size_of(table) <= 1_500
+    for kind, dialect in ((Kind.SYNC_STEP_2, HOCUSPOCUS), (Kind.UPDATE, Y_WEBSOCKET)):
+        for said in (EMPTY_UPDATE, table.room.state()[0]):
+            back = table.join("ben", dialect=dialect)
+            back.send(said, kind)
+            assert back.closed_with is None
+    ann.send(deleted(1, 0, 950))
+    ann.send(typed(1, 950, "y" * 500, after=(1, 949)))
+
+    assert ann.closed_with is None
 
 
 def test_what_waits_counts() -> None:

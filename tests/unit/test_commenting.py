@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from collab.core.awareness import Presence, encode
 from collab.core.connection import Access
 from collab.core.inspection import read
 from collab.core.merging import BrokenReplicaError, merge
@@ -14,7 +15,7 @@ from collab.core.replica import Replica
 from collab.core.rights import COMMENTS
 from collab.core.survey import survey
 from collab.core.values import ANY, TYPE
-from collab.core.wire import EMPTY_UPDATE, Kind
+from collab.core.wire import EMPTY_UPDATE, Kind, var_bytes
 from collab.errors import CollabError
 from tests.support.hostile import EXAMPLES, Forger, garbage, item, replica_with, text, update
 from tests.support.members import HOCUSPOCUS, Member, Table, tried
@@ -232,3 +233,30 @@ def test_who_wrote_comments_goes_on_with_them_after_the_room_was_closed() -> Non
     eve.send(more)
 
     assert {6: 5} == table.room._replica.state
+
+
+def test_nobody_comments_under_a_client_id_of_which_something_waits() -> None:
+    """R30: it is in no state yet; and of two who comment each has their own."""
+    table = Table()
+    ann, eve, bob = table.join("ann"), table.join("eve", Access.COMMENT), table.join("bob", Access.COMMENT)
+    ann.send(update({5: (1, [text("b", left=(5, 0))])}))
+    bob.show(8, 1)
+    bob.leave()
+
+    eve.send(update({5: (0, [text("0", root=COMMENTS)])}))
+    eve.send(update({8: (0, [text("0", root=COMMENTS)])}))
+
+    assert {} == table.room._replica.state
+
+
+def test_nobody_has_others_forgotten_by_saying_that_strangers_left() -> None:
+    """A7, R30: an editor who went offline is remembered."""
+    table = Table()
+    ann, eve = table.join("ann"), table.join("eve", Access.COMMENT)
+    ann.show(5, 1)
+    ann.leave()
+
+    eve.send_raw(b"\x01" + var_bytes(encode(Presence(client, 1, b" null") for client in range(100, 10_100))))
+    eve.send(update({5: (0, [text("0", root=COMMENTS)])}))
+
+    assert {} == table.room._replica.state

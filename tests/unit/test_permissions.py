@@ -141,6 +141,33 @@ async def test_many_quick_changes_ask_once_for_each(rights: Slow, permissions: P
     assert rights.asked <= 20
 
 
+async def test_whoever_gives_up_waiting_leaves_nobody_with_more_than_they_have(
+    rights: Slow, permissions: Permissions
+) -> None:
+    """K5: a request that is cancelled, and somebody who cannot be told."""
+
+    class Deaf(Somebody):
+        def turned_out(self, error: CollabError) -> None:
+            raise RuntimeError("nobody hears")
+
+    guests = [(Deaf if at == 50 else Somebody)(Principal("bob", Access.EDIT, claimed=Access.NONE)) for at in range(250)]
+    for guest in guests:
+        permissions.enter(NOTES, guest)
+    kept_back: list[asyncio.Event] = []
+    rights.kept_back = kept_back
+    changing = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
+    while not rights.asked:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    changing.cancel()
+    await asyncio.gather(changing, return_exceptions=True)
+
+    kept_back[0].set()
+    while permissions._rounds:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+    assert 249 == sum(len(guest.sent_away) for guest in guests)
+
+
 async def test_an_answer_that_something_changed_behind_counts_no_more(rights: Slow, permissions: Permissions) -> None:
     """K5: a role that was lowered and raised again is what it was, whichever answer comes last."""
     bob = Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE))

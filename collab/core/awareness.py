@@ -99,18 +99,20 @@ def encode(entries: Iterable[Presence]) -> bytes:
 class Awareness(Generic[Owner]):
     """The presence of one room. Owned by it."""
 
-    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_limits", "_owned", "_same")
+    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_kept_from", "_limits", "_owned", "_same")
 
     def __init__(
         self,
         same: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
         heirs: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
         limits: AwarenessLimits = DEFAULT_LIMITS,
+        kept_from: Callable[[int, Owner], bool] = lambda _client, _other: False,
     ) -> None:
         """Let somebody else speak for the live clients of an owner only if `same(owner, somebody)`.
 
-        For those of one who has gone, only if `heirs(owner, somebody)`.
+        For those of one who has gone, only if `heirs(owner, somebody)`; and for none that is `kept_from` them.
         """
+        self._kept_from = kept_from
         self._same = same
         self._heirs = heirs
         self._limits = limits
@@ -157,7 +159,9 @@ class Awareness(Generic[Owner]):
         return known is not None and known != owner and not self._same(known, owner)
 
     def _is_kept(self, client: int, owner: Owner) -> bool:
-        """Whether a client has gone that stays its owner's, from whom `owner` has none."""
+        """Whether a client is nobody's who is here, and not for `owner` to have."""
+        if self._kept_from(client, owner):
+            return True
         known = self._entries.get(client)
         return known is not None and known.state == GONE and not self._heirs(known.owner, owner)
 

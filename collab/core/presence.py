@@ -5,7 +5,7 @@ Not for: what counts of what clients say of themselves (`awareness`). Rules: A o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 from collab.core.audience import tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness, AwarenessLimits
@@ -18,15 +18,23 @@ from collab.core.wire import StateVector
 class Presence:
     """The awareness of one room, and when everybody heard something last. Owned by the room."""
 
-    __slots__ = ("_awareness", "_connections", "_everybody_heard_at", "_now", "_reads")
+    __slots__ = ("_authors", "_awareness", "_connections", "_everybody_heard_at", "_now", "_reads")
 
     def __init__(
-        self, connections: Set[Connection], reads: Callable[[Connection], bool], limits: AwarenessLimits
+        self,
+        connections: Set[Connection],
+        reads: Callable[[Connection], bool],
+        limits: AwarenessLimits,
+        authors: Mapping[int, str],
     ) -> None:
-        """Tell these connections, which are the room's own set, those that a message may be written to."""
+        """Tell these connections, which are the room's own set, those that a message may be written to.
+
+        `authors` is the room's own as well, and grows: who wrote with each client id first.
+        """
         self._connections = connections
+        self._authors = authors
         self._reads = reads
-        self._awareness: Awareness[Connection] = Awareness(may_take_over, may_speak_for, limits)
+        self._awareness: Awareness[Connection] = Awareness(may_take_over, may_speak_for, limits, self._is_kept_from)
         self._everybody_heard_at: float | None = None
         self._now = 0.0
 
@@ -50,8 +58,14 @@ class Presence:
                 assert owner is not None
                 raise TakenError(client, owner)
 
+    def _is_kept_from(self, client: int, connection: Connection) -> bool:
+        """Whether nobody shall be seen by a client id: who may not write all, by that of somebody who has written."""
+        return not connection.access.writes and self._authors.get(client, connection.principal) != connection.principal
+
     def was_anothers(self, client: int, connection: Connection) -> bool:
         """Whether a client id is or was that of somebody else who may write, as far as that is remembered."""
+        if client in self._authors:
+            return self._authors[client] != connection.principal
         owner = self._awareness.last_owner_of(client)
         return owner is not None and owner.principal != connection.principal and owner.access is not Access.VIEW
 

@@ -66,15 +66,15 @@ class Room:
         self._wake = wake
         self._hear = hear
         self._audience = Audience()
-        self._presence = Presence(self.connections, self._reads, self.limits.awareness)
+        self.authors: dict[int, str] = {}
+        """Who brought each client id first: ever, once `Hub.look_up_authors` was called, else since the room opened."""
+        self._presence = Presence(self.connections, self._reads, self.limits.awareness, self.authors)
         self._capacity = Capacity(journal, self.limits.document_bytes)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
         self._awake = False
         self._broken = False
         self._deferred = Deferred(self.limits.deferred_bytes)
-        self.authors: dict[int, str] = {}
-        """Who brought each client id first: ever, once `Hub.look_up_authors` was called, else since the room opened."""
         self._quiet = True
 
     def state(self) -> tuple[bytes, str]:

@@ -18,7 +18,7 @@ from collab.core.values import ANY, TYPE
 from collab.core.wire import EMPTY_UPDATE, Kind, var_bytes
 from collab.errors import CollabError
 from tests.support.hostile import EXAMPLES, Forger, garbage, item, replica_with, text, update
-from tests.support.members import HOCUSPOCUS, Member, Table, tried
+from tests.support.members import HOCUSPOCUS, Member, Table, clients_in, tried
 from tests.support.view import view_of
 
 MAP, WORDS = b"\x01", b"\x06"
@@ -260,3 +260,21 @@ def test_nobody_has_others_forgotten_by_saying_that_strangers_left() -> None:
     eve.send(update({5: (0, [text("0", root=COMMENTS)])}))
 
     assert {} == table.room._replica.state
+
+
+@pytest.mark.parametrize("access", [Access.VIEW, Access.COMMENT])
+def test_nobody_who_may_do_less_is_seen_as_somebody_who_wrote(access: Access) -> None:
+    """A2, R16: after the room was opened again, too; and the one who wrote comes back."""
+    table = Table(replica=replica_with([update({5: (0, [text("hello", root="t")])})]))
+    table.room.authors.update({5: "ann"})
+    eve, ben = table.join("eve", access), table.join("ben")
+
+    eve.show(5, 1, b'{"user":"ann?"}')
+    ben.show(9, 1)
+    assert {9} == set().union(*(clients_in(said) for said in ben.received_of(Kind.AWARENESS)))
+
+    ann = table.join("ann")
+    ann.show(5, 1)
+    ann.send(update({5: (5, [text("!", left=(5, 4))])}))
+    assert ann.closed_with is None
+    assert [] == ann.challenges

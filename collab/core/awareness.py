@@ -137,12 +137,12 @@ class Awareness(Generic[Owner]):
         news: dict[int, Presence] = {}
         for entry in decode(update, self._limits.clients):
             known = news.get(entry.client) or self._entries.get(entry.client)
-            if known is None and entry.state.strip() == GONE:
-                continue  # nobody was told that they are here, and remembering it would have others forgotten
             if self._is_news(entry, known):
                 if self.is_foreign(entry.client, owner) or self._is_kept(entry.client, owner):
                     continue  # its owner speaks for itself
                 news[entry.client] = entry
+        # Nobody was told that a stranger is here; remembering that they have gone would have others forgotten.
+        news = {c: each for c, each in news.items() if c in self._entries or each.state.strip() != GONE}
         self._check_share(owner, news.values())
         if self._size_with(news) > self._limits.clients:
             self._forget_the_gone()

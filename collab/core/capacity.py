@@ -38,7 +38,9 @@ class Capacity:
         limit = self._document_bytes
         if not inspection.structs or (replica.size_bytes + len(update) <= limit and not replica.waiting):
             return
-        brought = len(update) + sum(len(waiting.update) for waiting in replica.waiting)
+        # Whoever comes back brings what waits once more.
+        waiting = {each.update for each in replica.waiting} | {update}
+        brought = sum(map(len, waiting))
         if replica.size_bytes + brought <= limit:
             return
         # The size is that of all that came, and the document may be a small part of it. To look takes long if it is

@@ -63,9 +63,14 @@ class Presence:
         return not connection.access.writes and self._authors.get(client, connection.principal) != connection.principal
 
     def was_anothers(self, client: int, connection: Connection) -> bool:
-        """Whether a client id is or was that of somebody else who may write, as far as that is remembered."""
+        """Whether a client id is that of somebody else who wrote, or was that of one who might, and has gone.
+
+        As far as that is remembered. Of somebody who is here it is found out whether they are (R16).
+        """
         if client in self._authors:
             return self._authors[client] != connection.principal
+        if self._awareness.owner_of(client) is not None:
+            return False
         owner = self._awareness.last_owner_of(client)
         return owner is not None and owner.principal != connection.principal and owner.access is not Access.VIEW
 

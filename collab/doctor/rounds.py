@@ -82,10 +82,11 @@ class Doctor:
         """
         async with self._database.treating(self._progress.say) as treating:
             surgery = Surgery(treating.salvaged)
-            surgery.renamed += await treating.write(partial(rename, time.time()))
             surgery.adopted += await treating.write(partial(adopt, time.time()))
-            # Behind that: an id of a document that is missing is not free, and may be one of the last.
+            # Behind that: an id of a document that is missing is not free, and may be one of the last. And in front of
+            # what adds rows.
             surgery.renumbered += await treating.write(renumber)
+            surgery.renamed += await treating.write(partial(rename, time.time()))
             async for listed in self._documents(treating):
                 await self._treat(treating, listed, surgery)
         return surgery

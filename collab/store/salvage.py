@@ -25,7 +25,8 @@ from collab.store.census import is_text
 from collab.store.readonly import too_broken, unusable
 
 MOST_FAILURES: Final = 50_000
-"""Ranges that cannot be read, of a table without an index that can: from so many on, each 256 times as wide is left."""
+"""Ranges that cannot be read: from so many on, one of which no index knows a row is given up if it has 256 keys, from
+twice as many on if it has 65,536, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def _indexed(new: sqlite3.Connection, table: str) -> list[int]:
         except sqlite3.DatabaseError as error:
             _insist_on_damage(error)
         else:
-            return sorted(id for (id,) in found if isinstance(id, int))
+            return sorted({id for (id,) in found if isinstance(id, int)})
     return []
 
 
@@ -189,7 +190,7 @@ def _copy_range(
 ) -> Iterator[int]:
     """Copy what stands between two keys, both included; yield 1 for each key at which something cannot be read.
 
-    Where an index has none of the table's `ids`, nothing is looked for key by key.
+    What an index knows of is gone to by its `ids`; where it knows of none, or there is none, it is halved.
     """
     # A column that must have a value may have lost it, and a row is more than that. (-1 is no kind of row.)
     columns = ", ".join(
@@ -216,13 +217,13 @@ def _copy_range(
             _insist_on_damage(error)
             failures += 1
             begin, end = bisect_left(ids, low), bisect_right(ids, high)
-            if low == high or (begin == end if ids else high - low < 1 << 8 * (failures // MOST_FAILURES)):
+            if low == high or (begin == end and high - low < 1 << 8 * (failures // MOST_FAILURES)):
                 yield 1
-            elif not ids:
+            elif begin == end:
                 middle = (low + high) // 2
                 ranges += [(middle + 1, high), (low, middle)]
             elif low < ids[begin] or ids[end - 1] < high:
-                # What the index has, and the gaps beside that, once each: there may be rows that it lacks.
+                # What the index has, and the gaps beside that: there may be rows that it lacks.
                 around = ((low, ids[begin] - 1), (ids[begin], ids[end - 1]), (ids[end - 1] + 1, high))
                 ranges += [(first, last) for first, last in reversed(around) if first <= last]
             else:

@@ -59,12 +59,40 @@ def ask(path: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
 
 def spoil(path: Path, tree: str, *, last: bool = False) -> None:
     """Overwrite one page in the middle of a table's or an index's tree, or its last: a leaf, unless it is one page."""
-    ((page, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", tree)
     content = bytearray(path.read_bytes())
+    start, end = _leaf(path, tree, content, last=last)
+    content[start:end] = b"\xff" * (end - start)
+    path.write_bytes(content)
+
+
+def halve_index(path: Path, index: str) -> None:
+    """Let a page in the middle of an index say that it has half of its entries."""
+    content = bytearray(path.read_bytes())
+    start, _ = _leaf(path, index, content, last=False)
+    cells = int.from_bytes(content[start + 3 : start + 5])
+    content[start + 3 : start + 5] = (cells // 2).to_bytes(2)
+    path.write_bytes(content)
+
+
+def repeat_in_index(path: Path, index: str) -> None:
+    """Let every third entry of a page in the middle of an index be of the row of the entry before."""
+    content = bytearray(path.read_bytes())
+    start, _ = _leaf(path, index, content, last=False)
+    for number in range(2, int.from_bytes(content[start + 3 : start + 5]), 3):
+        pointer = start + 8 + 2 * number
+        cell = start + int.from_bytes(content[pointer : pointer + 2])
+        # An entry is shorter than 128 bytes, and the row's id stands at its end.
+        at = cell + content[cell]
+        content[at] = max(0, content[at] - 1)
+    path.write_bytes(content)
+
+
+def _leaf(path: Path, tree: str, content: bytes | bytearray, *, last: bool) -> tuple[int, int]:
+    """Return where a leaf in the middle of a tree begins and ends, or the last one."""
+    ((page, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", tree)
     while content[(page - 1) * size] in _INTERIOR:
         page = _child(bytes(content[(page - 1) * size : page * size]), last=last)
-    content[(page - 1) * size : page * size] = b"\xff" * size
-    path.write_bytes(content)
+    return (page - 1) * size, page * size
 
 
 def spoil_name(path: Path, name: bytes, wrong: bytes, *, in_index: bool) -> None:

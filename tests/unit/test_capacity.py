@@ -186,3 +186,17 @@ def test_a_room_has_the_limits_of_presence_that_it_is_given() -> None:
     ann.show(1, 1, b'"123456789"')
 
     assert (4413, "awareness state of client 1: 11 bytes, the limit is 10") == ann.sink.closed
+
+
+def test_who_brings_what_waits_once_more_brings_nothing() -> None:
+    """R31: as every provider does that comes back; of what waits nobody has told it that it is saved."""
+    table = table_of(1_000)
+    ann = table.join()
+    ann.send(typed(1, 0, "x" * 900))
+    waits = typed(2, 5, "y" * 50, after=(2, 4))
+    ann.send(waits)
+
+    back = table.join()
+    back.send(waits)
+
+    assert back.closed_with is None

@@ -249,14 +249,17 @@ def test_nobody_comments_under_a_client_id_of_which_something_waits() -> None:
     assert {} == table.room._replica.state
 
 
-def test_nobody_has_others_forgotten_by_saying_that_strangers_left() -> None:
+@pytest.mark.parametrize("said", [[b" null"], [b"{}", b"null"]], ids=["left", "came and left"])
+def test_nobody_has_others_forgotten_by_saying_that_strangers_left(said: list[bytes]) -> None:
     """A7, R30: an editor who went offline is remembered."""
     table = Table()
     ann, eve = table.join("ann"), table.join("eve", Access.COMMENT)
     ann.show(5, 1)
     ann.leave()
 
-    eve.send_raw(b"\x01" + var_bytes(encode(Presence(client, 1, b" null") for client in range(100, 10_100))))
+    for first in range(100, 20_100, 5_000):
+        strangers = range(first, first + 5_000)
+        eve.send_raw(b"\x01" + var_bytes(encode(Presence(client, 1, each) for client in strangers for each in said)))
     eve.send(update({5: (0, [text("0", root=COMMENTS)])}))
 
     assert {} == table.room._replica.state
@@ -278,3 +281,18 @@ def test_nobody_who_may_do_less_is_seen_as_somebody_who_wrote(access: Access) ->
     ann.send(update({5: (5, [text("!", left=(5, 4))])}))
     assert ann.closed_with is None
     assert [] == ann.challenges
+
+
+def test_somebody_who_wrote_goes_on_whoever_says_that_they_left() -> None:
+    """R30: another one may say so, as every client does of those of whom it hears nothing (A2)."""
+    table = Table()
+    ann, eve = table.join("ann", Access.COMMENT), table.join("eve", Access.COMMENT)
+    ann.show(5, 1)
+    ann.send(update({5: (0, [text("0", root=COMMENTS)])}))
+    ann.leave()
+    eve.show(5, 2**31 - 1, b"null")
+
+    back = table.join("ann", Access.COMMENT)
+    back.send(update({5: (1, [text("1", left=(5, 0))])}))
+
+    assert {5: 2} == table.room._replica.state

@@ -159,7 +159,7 @@ class Awareness(Generic[Owner]):
         return known is not None and known != owner and not self._same(known, owner)
 
     def _is_kept(self, client: int, owner: Owner) -> bool:
-        """Whether a client is nobody's who is here, and not for `owner` to have."""
+        """Whether a client id is kept for somebody who is not here, and not for `owner` to have."""
         if self._kept_from(client, owner):
             return True
         known = self._entries.get(client)
@@ -191,10 +191,10 @@ class Awareness(Generic[Owner]):
             self._remove(client)
         return gone
 
-    def last_owner_of(self, client: int) -> Owner | None:
-        """Return whose a client id is, or was before they left, as far as that is remembered."""
+    def gone_owner_of(self, client: int) -> Owner | None:
+        """Return whose a client id was who has left, as far as that is remembered."""
         entry = self._entries.get(client)
-        return None if entry is None else entry.owner
+        return entry.owner if entry is not None and entry.state == GONE else None
 
     def owner_of(self, client: int) -> Owner | None:
         """Return whose a client id is, None if nobody here is known by it."""

@@ -45,8 +45,8 @@ class Access(Enum):
 
 _RANKS: Final = {access: rank for rank, access in enumerate(Access)}
 
-_WRITING: Final = {access: 2 if access.writes else _RANKS[access] - _RANKS[Access.VIEW] for access in Access}
-"""How much of a document each may write: nothing, comments, all."""
+_WRITING: Final = {access: min(rank, _RANKS[Access.EDIT]) for access, rank in _RANKS.items()}
+"""The same as far as writing goes: who administers a document writes no more than who edits it."""
 
 
 HELD: Final = 64

@@ -62,17 +62,16 @@ class Presence:
         """Whether nobody shall be seen by a client id: who may not write all, by that of somebody who has written."""
         return not connection.access.writes and self._authors.get(client, connection.principal) != connection.principal
 
-    def was_anothers(self, client: int, connection: Connection) -> bool:
-        """Whether a client id is that of somebody else who wrote, or was that of one who might, and has gone.
+    def is_anothers(self, client: int, connection: Connection, written: bool) -> bool:
+        """Whether a client id is that of somebody else who wrote, or was that of one who might have, and left (R30).
 
-        As far as that is remembered. Of somebody who is here it is found out whether they are (R16).
+        With one that was `written` with nobody goes on of whom it is not known that it was they. Of somebody who is
+        here without having written it is found out whether they are (R16).
         """
-        if client in self._authors:
-            return self._authors[client] != connection.principal
-        if self._awareness.owner_of(client) is not None:
-            return False
-        owner = self._awareness.last_owner_of(client)
-        return owner is not None and owner.principal != connection.principal and owner.access is not Access.VIEW
+        if written or client in self._authors:
+            return self._authors.get(client) != connection.principal
+        gone = self._awareness.gone_owner_of(client)
+        return gone is not None and gone.principal != connection.principal and gone.access is not Access.VIEW
 
     def tell(self, connection: Connection) -> None:
         """Tell one connection who is here, if anybody is and it reads."""

@@ -223,7 +223,7 @@ class Room:
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
     ) -> None:
-        if not may_bring(connection, self._replica, inspection, self.authors, self._presence.was_anothers):
+        if not may_bring(connection, self._replica, inspection, self._presence.is_anothers):
             self._receive_from_reader(connection, kind, update)
             return
         self._presence.check_owners(connection, inspection, self._replica.state)

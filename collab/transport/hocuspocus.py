@@ -27,6 +27,7 @@ from collab.transport.stay import Stay
 PONG_FRAME: Final = frame(PONG)
 
 _SIGNINGS: Final = frozenset((int(Type.AUTH), int(Type.CLOSE)))
+"""Plain integers, which are looked up for each message that comes."""
 
 
 @dataclass(frozen=True, slots=True)

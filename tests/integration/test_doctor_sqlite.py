@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from collab.core.ports import DocumentId, Entry
+from collab.doctor.report import Surgery
 from collab.errors import CollabError, DatabaseTooNewError, DatabaseUnusableError
 from collab.loading import readable_of
 from collab.store.compaction import compacted
@@ -61,6 +62,17 @@ def bytes_of(path: Path) -> bytes:
 
 def overwrite(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+async def treated_without_a_page(file: SqlitePatient, path: Path, index: str) -> Surgery:
+    """Repair a file of whose log a page is damaged, and of its index as well if that is not "sound"."""
+    spoil(path, "log")
+    if index == "damaged":
+        spoil(path, "ix_log_document_id")
+    async with asyncio.timeout(100):
+        surgery = await treat(file)
+    assert surgery.salvaged is not None
+    return surgery
 
 
 async def is_served(file: SqlitePatient, document: str) -> bool:
@@ -356,14 +368,8 @@ class TestRepairing:
         """D9, D12: it looked for rows at each id up to the last."""
         await fill(file, {"notes": PAGES[:300], "plans": HELLO})
         await file.change(high)
-        spoil(path, "log")
-        if index == "damaged":
-            spoil(path, "ix_log_document_id")
+        surgery = await treated_without_a_page(file, path, index)
 
-        async with asyncio.timeout(100):
-            surgery = await treat(file)
-
-        assert surgery.salvaged is not None
         assert 280 < len(await rows_of(file, "notes")) < 300
         assert (["log"] if "9223372036854775807" in high else []) == surgery.renumbered
 
@@ -375,14 +381,8 @@ class TestRepairing:
         await fill(file, {"notes": [*PAGES[:300]]})
         await file.change("UPDATE log SET id = 3000000 + id * 30000")
         await file.change("UPDATE log SET id = id - 3000000 + 1")
-        spoil(path, "log")
-        if index == "damaged":
-            spoil(path, "ix_log_document_id")
+        await treated_without_a_page(file, path, index)
 
-        async with asyncio.timeout(100):
-            surgery = await treat(file)
-
-        assert surgery.salvaged is not None
         assert 285 < len(await rows_of(file, "notes")) < 300
 
     @pytest.mark.parametrize("how", ["twice the same", "half"])

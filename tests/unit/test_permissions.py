@@ -43,8 +43,8 @@ class Slow:
     def __init__(self, rights: Rights) -> None:
         self._rights = rights
         self.asked = 0
-        self.kept_back: list[asyncio.Event] | None = None
-        """One for each answer that is; None: answer at once."""
+        self.keeps_back = False
+        self._kept: list[asyncio.Event] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rights, name)
@@ -55,11 +55,17 @@ class Slow:
     async def find_link(self, key_hash: bytes) -> Link | None:
         return await self._kept_back(await self._rights.find_link(key_hash))
 
+    def let_go(self, number: int) -> None:
+        """Give one of the answers that were kept back, and all that are asked for from now on."""
+        self.keeps_back = False
+        self._kept[number].set()
+
     async def _kept_back(self, answer: T) -> T:
         self.asked += 1
-        if self.kept_back is not None:
-            self.kept_back.append(asyncio.Event())
-            await self.kept_back[-1].wait()
+        if self.keeps_back:
+            kept = asyncio.Event()
+            self._kept.append(kept)
+            await kept.wait()
         return answer
 
 
@@ -74,6 +80,16 @@ async def rights() -> AsyncIterator[Slow]:
 @pytest.fixture
 def permissions(rights: Slow) -> Permissions:
     return Permissions(AnonymousAuthenticator(None), rights)
+
+
+async def begun(permissions: Permissions, rights: Slow, id: str = "bob") -> asyncio.Task[None]:
+    """Begin to look again at somebody, up to where the database has been asked, and keep its answer back."""
+    asked = rights.asked
+    rights.keeps_back = True
+    changing = asyncio.ensure_future(permissions.changed(NOTES, id))
+    while rights.asked == asked:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    return changing
 
 
 async def test_all_who_came_by_one_link_are_looked_at_by_one_question(rights: Slow, permissions: Permissions) -> None:
@@ -109,15 +125,11 @@ async def test_what_changes_elsewhere_holds_nobody_up(rights: Slow, permissions:
     """K5: whoever has a document of their own can change its rights without an end."""
     bob = Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE))
     permissions.enter(NOTES, bob)
-    kept_back: list[asyncio.Event] = []
-    rights.kept_back = kept_back
-    changing = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
-    while not rights.asked:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    changing = await begun(permissions, rights)
 
     await permissions.changed(DocumentId("mine"), "eve")
     await permissions.changed(NOTES, "eve")
-    kept_back[0].set()
+    rights.let_go(0)
     await changing
 
     assert 1 == rights.asked
@@ -153,15 +165,11 @@ async def test_whoever_gives_up_waiting_leaves_nobody_with_more_than_they_have(
     guests = [(Deaf if at == 50 else Somebody)(Principal("bob", Access.EDIT, claimed=Access.NONE)) for at in range(250)]
     for guest in guests:
         permissions.enter(NOTES, guest)
-    kept_back: list[asyncio.Event] = []
-    rights.kept_back = kept_back
-    changing = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
-    while not rights.asked:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    changing = await begun(permissions, rights)
     changing.cancel()
     await asyncio.gather(changing, return_exceptions=True)
 
-    kept_back[0].set()
+    rights.let_go(0)
     while permissions._rounds:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
@@ -173,20 +181,13 @@ async def test_an_answer_that_something_changed_behind_counts_no_more(rights: Sl
     bob = Somebody(Principal("bob", Access.EDIT, claimed=Access.NONE))
     permissions.enter(NOTES, bob)
     await rights.grant(NOTES, "bob", Access.VIEW, "ann")
-    kept_back: list[asyncio.Event] = []
-    rights.kept_back = kept_back
-    lowered = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
-    while not rights.asked:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    lowered = await begun(permissions, rights)
     await rights.grant(NOTES, "bob", Access.EDIT, "ann")
-    raised = asyncio.ensure_future(permissions.changed(NOTES, "bob"))
-    while rights.asked < 2:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    raised = await begun(permissions, rights)
 
-    rights.kept_back = None
-    kept_back[1].set()
+    rights.let_go(1)
     await raised
-    kept_back[0].set()
+    rights.let_go(0)
     await lowered
 
     assert Access.EDIT is bob.principal.access

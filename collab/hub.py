@@ -164,14 +164,14 @@ class Hub:
                 del self._expected[document]
 
     async def look_up_authors(self, room: Room) -> None:
-        """Tell a room whose each client id is (S8): who may only comment has none of others (R30).
+        """Tell a room whose each client id is (S8): who may only comment has none of others, and begins nothing (R30).
 
         Raises:
             UnavailableError: the store does not answer.
         """
         if room not in self._acquainted:
-            known = await self._store.clients(room.document)
-            room.authors.update(known)
+            room.begun = room.begun or await self._store.describe(room.document) is not None
+            room.authors.update(await self._store.clients(room.document))
             self._acquainted.add(room)
 
     async def _open(self, document: DocumentId, principal: str, opened: asyncio.Future[Room]) -> None:

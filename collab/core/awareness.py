@@ -99,7 +99,7 @@ def encode(entries: Iterable[Presence]) -> bytes:
 class Awareness(Generic[Owner]):
     """The presence of one room. Owned by it."""
 
-    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_kept_from", "_limits", "_owned", "_same")
+    __slots__ = ("_changed", "_entries", "_everyone", "_heirs", "_kept_from", "_limits", "_owned", "_same", "_whose")
 
     def __init__(
         self,
@@ -107,12 +107,15 @@ class Awareness(Generic[Owner]):
         heirs: Callable[[Owner, Owner], bool] = lambda _owner, _other: True,
         limits: AwarenessLimits = DEFAULT_LIMITS,
         kept_from: Callable[[int, Owner], bool] = lambda _client, _other: False,
+        whose: Callable[[Owner], Hashable] = lambda owner: owner,
     ) -> None:
         """Let somebody else speak for the live clients of an owner only if `same(owner, somebody)`.
 
-        For those of one who has gone, only if `heirs(owner, somebody)`; and for none that is `kept_from` them.
+        For those of one who has gone, only if `heirs(owner, somebody)`; and for none that is `kept_from` them. Several
+        owners may be one person: `whose` they are, if too much has to be remembered of one.
         """
         self._kept_from = kept_from
+        self._whose = whose
         self._same = same
         self._heirs = heirs
         self._limits = limits
@@ -145,7 +148,7 @@ class Awareness(Generic[Owner]):
         news = {c: each for c, each in news.items() if c in self._entries or each.state.strip() != GONE}
         self._check_share(owner, news.values())
         if self._size_with(news) > self._limits.clients:
-            self._forget_the_gone()
+            self._forget_many()
             if self._size_with(news) > self._limits.clients:
                 # Others have taken all there is: whoever comes now writes as they like, and is not seen.
                 return []
@@ -251,8 +254,19 @@ class Awareness(Generic[Owner]):
         if not owned:
             del self._owned[entry.owner]
 
-    def _forget_the_gone(self) -> None:
-        self._entries = {c: e for c, e in self._entries.items() if e.state != GONE}
+    def _forget_many(self) -> None:
+        """Forget clients that have left: first those of whoever has most of them, who would have others forgotten."""
+        gone: dict[Hashable, list[int]] = {}
+        for client, entry in self._entries.items():
+            if entry.state == GONE:
+                gone.setdefault(self._whose(entry.owner), []).append(client)
+        # Some at once: finding them takes milliseconds.
+        most = self._limits.clients * 9 // 10
+        for clients in sorted(gone.values(), key=len, reverse=True):
+            if len(self._entries) <= most:
+                break
+            for client in clients:
+                del self._entries[client]
 
 
 def _checked(entry: Presence, stamp: Stamp | None, most_bytes: int) -> Presence:

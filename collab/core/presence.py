@@ -6,6 +6,7 @@ Not for: what counts of what clients say of themselves (`awareness`). Rules: A o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
+from operator import attrgetter
 
 from collab.core.audience import tell
 from collab.core.awareness import EMPTY, KEEPALIVE_SECONDS, Awareness, AwarenessLimits
@@ -34,7 +35,9 @@ class Presence:
         self._connections = connections
         self._authors = authors
         self._reads = reads
-        self._awareness: Awareness[Connection] = Awareness(may_take_over, may_speak_for, limits, self._is_kept_from)
+        self._awareness: Awareness[Connection] = Awareness(
+            may_take_over, may_speak_for, limits, self._is_kept_from, attrgetter("principal")
+        )
         self._everybody_heard_at: float | None = None
         self._now = 0.0
 

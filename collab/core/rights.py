@@ -27,13 +27,17 @@ def may_bring(
     replica: Replica,
     inspection: Inspection,
     is_anothers: Callable[[int, Connection, bool], bool],
+    *,
+    begun: bool,
 ) -> bool:
-    """Whether a connection may make the changes of an update (R7, R30).
+    """Whether a connection may make the changes of an update (R7, R30) to a document that somebody has `begun` or not.
 
     `is_anothers` tells whether a client id is somebody else's, of one with which something was written already or not.
     """
     if connection.access is not Access.COMMENT:
         return connection.access.writes
+    if not begun and not replica.state:
+        return False  # whoever writes first creates the document, and it is theirs (K6)
     for client, _, end in inspection.runs:
         known = replica.state.get(client, 0)
         # Whoever goes on where somebody else was has all vanish that the other one writes there offline.

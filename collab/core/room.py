@@ -72,8 +72,9 @@ class Room:
         self._capacity = Capacity(journal, self.limits.document_bytes)
         self._receipts = Receipts(document, journal, lambda: self._replica, self._reads, self._rouse)
         self._turn = Turn()
-        self._awake = False
-        self._broken = False
+        self._awake = self._broken = False
+        self.begun = False
+        """Whether the document is known to be there, even if nothing is in it."""
         self._deferred = Deferred(self.limits.deferred_bytes)
         self._quiet = True
 
@@ -197,6 +198,7 @@ class Room:
     def bring(self, update: bytes, inspection: Inspection) -> None:
         """Take what is in the log already, and tell everybody who is here (N4)."""
         self.settle()
+        self.begun = True
         try:
             self._replica.admit(update, inspection)
             integrated = self._replica.take_integrated()
@@ -223,7 +225,7 @@ class Room:
     def _take(
         self, connection: Connection, kind: Kind, update: bytes, inspection: Inspection, parts: Parts | None = None
     ) -> None:
-        if not may_bring(connection, self._replica, inspection, self._presence.is_anothers):
+        if not may_bring(connection, self._replica, inspection, self._presence.is_anothers, begun=self.begun):
             self._receive_from_reader(connection, kind, update)
             return
         self._presence.check_owners(connection, inspection, self._replica.state)

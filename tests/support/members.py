@@ -151,6 +151,7 @@ class Table:
         replica = self.replica or Replica(self.waiting)
         self.heard: list[tuple[Connection, str]] = []
         self.room = Room(NAME, replica, self.log, self.uplink, self._wake, self.limits, self._hear)
+        self.room.begun = True
         self.room.tick(0)
 
     def _wake(self, room: Room) -> None:

@@ -221,6 +221,25 @@ def test_nobody_comments_under_a_client_id_that_somebody_else_had_here() -> None
     assert {6: 4} == table.room._replica.state
 
 
+@pytest.mark.parametrize("by", ["an editor", "a request"])
+def test_nobody_begins_a_document_with_a_comment(by: str) -> None:
+    """R30, K6: whoever writes first in one that is not there owns it."""
+    table = Table()
+    table.room.begun = False
+    eve, comment = table.join("eve", Access.COMMENT), update({6: (0, [text("mine", root=COMMENTS)])})
+
+    eve.send(comment)
+    assert {} == table.room._replica.state
+    assert eve.connection.refused
+    if by == "an editor":
+        table.join("ann").send(update({5: (0, [text("hello", root="t")])}))
+    else:
+        table.room.bring(EMPTY_UPDATE, read(EMPTY_UPDATE))
+    eve.send(comment)
+
+    assert 4 == table.room._replica.state[6]
+
+
 def test_who_wrote_comments_goes_on_with_them_after_the_room_was_closed() -> None:
     """R30, S8: as whoever the log knows them to be."""
     table = Table(replica=replica_with([update({6: (0, [text("mine", root=COMMENTS)])})]))
@@ -263,6 +282,28 @@ def test_nobody_has_others_forgotten_by_saying_that_strangers_left(said: list[by
     eve.send(update({5: (0, [text("0", root=COMMENTS)])}))
 
     assert {} == table.room._replica.state
+
+
+@pytest.mark.parametrize("access", [Access.VIEW, Access.COMMENT])
+def test_nobody_has_others_forgotten_by_coming_and_going(access: Access) -> None:
+    """A7, R30: with one client id after the other, more than a room remembers, on any number of sockets."""
+    table = Table()
+    ann = table.join("ann")
+    ann.show(5, 1)
+    ann.leave()
+
+    for first in range(100, 20_100, 100):
+        eve, clients = table.join("eve", access), range(first, first + 100)
+        for said in (b"{}", b"null"):
+            eve.send_raw(b"\x01" + var_bytes(encode(Presence(client, 1, said) for client in clients)))
+        eve.leave()
+    eve = table.join("eve", access)
+    eve.show(5, 2, b'{"user":"ann?"}')
+    eve.send(update({5: (0, [text("0", root=COMMENTS)])}))
+
+    assert {} == table.room._replica.state
+    assert not eve.connection.closed
+    assert b"null" == table.room._presence._awareness._entries[5].state
 
 
 @pytest.mark.parametrize("access", [Access.VIEW, Access.COMMENT])

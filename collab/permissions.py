@@ -29,8 +29,12 @@ from collab.store.rights import Link, Revoked, Rights, Standing
 ALL: Final = DocumentId("*\0")
 """What a request asks for that is for no document, such as for a list. No document can be called so."""
 
-AT_ONCE: Final = 100
-"""People who are looked at again at the same time."""
+AT_ONCE: Final = 400
+"""People who are looked at again at the same time. After each of these steps all who stay are told who has gone, so
+that many small ones take longer; and to send away that many takes some 40 ms, in which nobody else has a turn."""
+
+MOST_LOOKS: Final = 20
+"""How often it is looked at what somebody may do who is on the way in, if rights change each time meanwhile."""
 
 CHANGED: Final = "your access to this document has changed"
 
@@ -132,6 +136,20 @@ class Permissions:
             raise ForbiddenError(f"there is no document {document!r}, or it is not open to you")
         return found
 
+    async def renewed(self, principal: Principal, document: DocumentId) -> Principal:
+        """Return somebody as they are now who is about to come in: opening the document may have taken long (K5).
+
+        Raises:
+            UnauthenticatedError, ForbiddenError, UnavailableError: as `authenticate` does.
+        """
+        for _ in range(MOST_LOOKS):
+            if principal.expires is not None and principal.expires <= self._clock():
+                raise UnauthenticatedError("the token has expired")
+            if not self.is_stale(principal):
+                return principal
+            principal = await self._look(principal, document, self.rights)
+        raise UnavailableError("rights change faster than it can be found out what you may do")
+
     async def identify(self, request: HTTPConnection, document: DocumentId = ALL) -> Principal:
         """Return who asks, and what they may do by what they came with.
 
@@ -220,17 +238,13 @@ class Permissions:
     async def look_again(self, document: DocumentId, guest: Guest) -> None:
         """Have somebody go on as what they are now, or go. If it cannot be found out, they go, and may come again."""
         while guest in self._guests.get(document, ()):
-            before, as_of = guest.principal, self._changes
+            before = guest.principal
             # Of several changes the last one counts, and whoever looks because of an earlier one knows its answer.
             latest = self._latest_of(document, before)
             rights = self.rights if latest is None or latest.over else latest
             outcome: Principal | CollabError
             try:
-                self._insist_on_standing(before)
-                known = before if before.link is None else await self._bearer_of(before.link, rights)
-                outcome = replace(await self._now(known, document, rights), as_of=as_of)
-                if outcome.access is Access.NONE:
-                    outcome = ForbiddenError(CHANGED)
+                outcome = await self._look(before, document, rights)
             except CollabError as error:
                 outcome = error
             except Exception:
@@ -245,6 +259,16 @@ class Permissions:
             elif outcome.access is not before.access:
                 guest.access_changed(outcome)
             return
+
+    async def _look(self, before: Principal, document: DocumentId, rights: Rights | _Answers) -> Principal:
+        """Return somebody who was known before as they are now; or raise why they may not stay."""
+        as_of = self._changes
+        self._insist_on_standing(before)
+        known = before if before.link is None else await self._bearer_of(before.link, rights)
+        found = replace(await self._now(known, document, rights), as_of=as_of)
+        if found.access is Access.NONE:
+            raise ForbiddenError(CHANGED)
+        return found
 
     async def changed(self, document: DocumentId, id: str) -> None:
         """Look again at somebody who is in a document, on however many sockets: their rights to it have changed."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from collab.addresses import address_in
 from collab.core.awareness import Stamp
 from collab.core.connection import Access
 from collab.core.ports import ANONYMOUS, DocumentId
@@ -89,7 +90,7 @@ class AnonymousAuthenticator:
                 "nobody comes in here without a token, or a link that has one; the server's operator can make them "
                 "(collab token), or let in anybody (--anonymous)"
             )
-        host = request.client.host if request.client else "unknown"
+        host = address_in(request.scope)
         return Principal(f"{ANONYMOUS}{host}", self._access, shown_id=self._shown(host), anonymous=True)
 
     def _shown(self, host: str) -> str:

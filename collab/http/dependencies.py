@@ -17,6 +17,7 @@ from fastapi import Path, Request
 from starlette.routing import Match
 from starlette.types import Scope
 
+from collab.addresses import address_in
 from collab.auth.base import Principal
 from collab.auth.origins import Origins
 from collab.budgets import Accounts, ConnectionLimits, Places
@@ -98,7 +99,7 @@ def counted(running: Running) -> Callable[[Request], None]:
     def count(request: Request) -> None:
         requests = running().requests
         if requests is not None:
-            requests.charge(request.client.host if request.client else "unknown")
+            requests.charge(address_in(request.scope))
 
     return count
 

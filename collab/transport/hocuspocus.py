@@ -15,16 +15,26 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from collab.addresses import address_in
 from collab.budgets import Account, Rate
 from collab.core.framing import frame
 from collab.core.hocuspocus import PING, PONG, Type, address_of, name_of
 from collab.errors import AbsentError, CollabError, MalformedError, TooFastError, TooLargeError
 from collab.transport.asgi import Socket, refuse, serve
 from collab.transport.rota import Rota
-from collab.transport.serving import Serving, address_in
+from collab.transport.serving import Serving
 from collab.transport.stay import Stay
 
 PONG_FRAME: Final = frame(PONG)
+
+READ_BYTES: Final = 256 << 10
+"""What may have been read already of a socket that is read no more, and is held beyond its limit; more is refused."""
+
+READ_MESSAGES: Final = 4_000
+"""The same in messages: three for each of a thousand documents."""
+
+MESSAGE_BYTES: Final = 64
+"""What a message that is held takes beside its own bytes."""
 
 _SIGNINGS: Final = frozenset((int(Type.AUTH), int(Type.CLOSE)))
 """Plain integers, which are looked up for each message that comes."""
@@ -39,7 +49,8 @@ class AnteroomLimits:
     idle_seconds: float = 60.0
     """How long it may stay without a document, after it has left or was denied all."""
     held_bytes: int = 64 << 10
-    """What it may send ahead, for all documents together that are not decided yet."""
+    """What it may send ahead, for all documents together that are not decided yet: then it is read no more until some
+    are, or closed if nobody has said for any who they are."""
     held_messages: int = 100
     """The same in messages."""
     process_bytes: int = 64 << 20
@@ -104,7 +115,8 @@ class SharedSocket:
         self._anteroom = anteroom
         self._limits = anteroom.limits
         self._stays: dict[bytes, Stay] = {}
-        self._pausing: set[Stay] = set()
+        self._pausing: set[Stay | SharedSocket] = set()
+        """Because of whom nothing is read: itself, if it holds enough."""
         self._held_bytes = 0
         self._held_messages = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -185,35 +197,62 @@ class SharedSocket:
         Raises:
             TooLargeError: the socket, or all of them, have sent too much ahead.
         """
-        limits = self._limits
         self._held_messages += 1
         self._held_bytes += len(data)
-        self._anteroom.held_bytes += len(data)
-        if self._held_bytes > limits.held_bytes:
-            raise TooLargeError("what was sent before signing in", self._held_bytes, limits.held_bytes)
-        if self._held_messages > limits.held_messages:
+        self._anteroom.held_bytes += len(data) + MESSAGE_BYTES
+        if (error := self._excess(0, 0)) is not None:
+            if self not in self._pausing and not self._decides:
+                raise error
+            # Providers say something of each of their documents at once, however many they have.
+            self.pause(self)
+            if (error := self._excess(READ_BYTES, READ_MESSAGES)) is not None:
+                raise error
+        if self._anteroom.held_bytes > self._limits.process_bytes:
             raise TooLargeError(
-                "what was sent before signing in", self._held_messages, limits.held_messages, "messages"
+                "what all sent before signing in", self._anteroom.held_bytes, self._limits.process_bytes
             )
-        if self._anteroom.held_bytes > limits.process_bytes:
-            raise TooLargeError("what all sent before signing in", self._anteroom.held_bytes, limits.process_bytes)
 
     def release(self, data: bytes) -> None:
         """Count out a message that waits no more."""
         self._held_messages -= 1
         self._held_bytes -= len(data)
-        self._anteroom.held_bytes -= len(data)
+        self._anteroom.held_bytes -= len(data) + MESSAGE_BYTES
 
-    def pause(self, stay: Stay) -> None:
-        """Read nothing for a while, because a document has enough to do."""
-        self._pausing.add(stay)
+    def decided(self) -> None:
+        """Read on if there is room again for what is not decided, now that nothing of one document is held."""
+        if self in self._pausing:
+            error = self._excess(0, 0)
+            if error is None:
+                self.resume(self)
+            elif not self._decides:
+                self.close(error.close_code, str(error))
+
+    @property
+    def _decides(self) -> bool:
+        """Whether some of what is held is let go before long, whatever else comes."""
+        return any(stay.deciding for stay in self._stays.values())
+
+    def _excess(self, bytes_more: int, messages_more: int) -> TooLargeError | None:
+        """Return what speaks against holding this much, if so much more than usual may be held."""
+        what, limits = "what was sent before signing in", self._limits
+        if self._held_bytes > limits.held_bytes + bytes_more:
+            return TooLargeError(what, self._held_bytes, limits.held_bytes + bytes_more)
+        if self._held_messages > limits.held_messages + messages_more:
+            return TooLargeError(what, self._held_messages, limits.held_messages + messages_more, "messages")
+        return None
+
+    def pause(self, why: Stay | SharedSocket) -> None:
+        """Read nothing for a while, because a document has enough to do, or the socket itself."""
+        if why in self._pausing:
+            return
+        self._pausing.add(why)
         self._socket.pause_reading()
         self._hold_back(busy=True)
 
-    def resume(self, stay: Stay) -> None:
-        """Read on, if all documents can."""
-        if stay in self._pausing:
-            self._pausing.discard(stay)
+    def resume(self, why: Stay | SharedSocket) -> None:
+        """Read on, if nothing else is in the way."""
+        if why in self._pausing:
+            self._pausing.discard(why)
             self._hold_back(busy=bool(self._pausing))
             if not self._pausing and not self.gone:
                 self._socket.resume_reading()

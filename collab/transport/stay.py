@@ -32,7 +32,7 @@ from collab.errors import (
 )
 from collab.names import document_id
 from collab.transport.rota import Rota
-from collab.transport.serving import Serving, places_of
+from collab.transport.serving import Serving, places_of, ready_for
 from collab.transport.session import DAY_SECONDS, Session
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,8 @@ class Shared(Protocol):
     def write(self, frame: bytes) -> None: ...
 
     def close(self, code: int, reason: str) -> None: ...
+
+    def decided(self) -> None: ...
 
     def joined(self) -> None: ...
 
@@ -109,6 +111,11 @@ class Stay:
     def inside(self) -> bool:
         """Whether somebody was let in."""
         return self._phase is _Phase.INSIDE
+
+    @property
+    def deciding(self) -> bool:
+        """Whether it is being looked into who it is."""
+        return self._phase is _Phase.DECIDING
 
     # ---- what comes in ----
 
@@ -184,8 +191,7 @@ class Stay:
                 self._socket.serving.places.take(kind, key)
                 self._places.append((kind, key))
             room = await hub.open(document, principal.id)
-            if principal.access is Access.COMMENT:
-                await hub.look_up_authors(room)
+            principal = await ready_for(self._socket.serving, room, principal)
         except CollabError as error:
             self._turn_down(error, attempt)
             return
@@ -201,16 +207,13 @@ class Stay:
         self._connection = Connection(self, self.dialect, principal.id, principal.access, stamp=principal.stamp)
         self._session = Session(hub, self._socket.rota, room, self._connection, self)
         self.write(self.dialect.authenticated(may_write=principal.access.writes))
+        if not principal.anonymous:  # of people whom nobody knows no rights can change
+            self._socket.serving.permissions.enter(document, self)
         self._watch(principal.expires)
-        self._be_known(document)
+        if attempt != self._attempt:
+            return  # their time is over in this very moment
         self._session.enter()
         self._take_held()
-
-    def _be_known(self, document: DocumentId) -> None:
-        """Hear of it when rights change; people whom nobody knows have none that could."""
-        permissions = self._socket.serving.permissions
-        if not self.principal.anonymous and permissions.enter(document, self):
-            self._socket.serving.hub.run_errand(permissions.look_again(document, self))
 
     def _take_held(self) -> None:
         try:
@@ -219,6 +222,7 @@ class Stay:
                 data = self._held.popleft()
                 self._socket.release(data)
                 self.received(data)
+            self._socket.decided()
         except CollabError as error:
             self._socket.close(error.close_code, str(error))
 
@@ -360,6 +364,7 @@ class Stay:
             self._socket.release(self._held.popleft())
         while self._places:
             self._socket.serving.places.give_back(*self._places.pop())
+        self._socket.decided()
         self._socket.resume(self)
         if session is not None:
             session.lost()

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from collab.addresses import address_in
 from collab.auth.base import Principal
-from collab.core.connection import Access, Connection
+from collab.core.connection import Connection
 from collab.core.dialects import Y_WEBSOCKET
 from collab.core.ports import DocumentId
 from collab.core.room import Room
@@ -25,7 +26,7 @@ from collab.names import document_id
 from collab.permissions import CHANGED
 from collab.transport.asgi import Socket, refuse, serve, turn_away
 from collab.transport.rota import Rota
-from collab.transport.serving import Serving, address_in, places_of
+from collab.transport.serving import Serving, places_of, ready_for
 from collab.transport.session import Session
 
 
@@ -49,11 +50,10 @@ class YWebsocketRoute:
                 for kind, key in (("address", address_in(scope)), *places_of(principal, document)):
                     stack.enter_context(serving.places.taken(kind, key))
                 room = await stack.enter_async_context(serving.hub.kept_open(document, principal.id))
-                if principal.access is Access.COMMENT:
-                    await serving.hub.look_up_authors(room)
                 if await _is_stray(serving.hub, document, scope):
                     await turn_away(LineageError(), send)
                     return
+                principal = await ready_for(serving, room, principal)
                 visit: Visit | None = None
 
                 def attend(socket: Socket) -> Session:
@@ -62,7 +62,7 @@ class YWebsocketRoute:
                     if not principal.anonymous:
                         visit = Visit(room, connection, principal)
                         if serving.permissions.enter(document, visit):
-                            serving.hub.run_errand(serving.permissions.look_again(document, visit))
+                            visit.access_changed(principal)  # while the upgrade was answered
                     return Session(serving.hub, self._rota(), room, connection, socket, principal.expires)
 
                 try:

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from collab.auth.base import Principal
 from collab.auth.tokens import Tokens
+from collab.core.awareness import Presence, encode
 from collab.core.connection import Access
 from collab.core.hocuspocus import Type
 from collab.core.inspection import read
@@ -34,6 +35,19 @@ LONG: Final = "x" * 100_000
 
 def token(access: Access = Access.EDIT, seconds: float = 86_400, id: str = "ann", document: str = "notes") -> str:
     return Tokens(SECRET.encode).issue([document], access, seconds=seconds, id=id)
+
+
+class Gate:
+    """It takes until it is opened to find out who somebody is."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.reached = asyncio.Event()
+
+    async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
+        self.reached.set()
+        await self.opened.wait()
+        return Principal("ann", Access.EDIT)
 
 
 @dataclass
@@ -233,6 +247,58 @@ async def test_nobody_sends_much_before_they_sign_in(ws: Any, sent: list[tuple[T
                 await one.say(kind, body)
 
         assert (4413, reason) == await one.closed()
+
+
+async def test_many_documents_are_asked_for_at_once(ws: Any) -> None:
+    """T12, T11: providers say who they are for each, ask for it and show themselves, before anything is answered."""
+    gate = Gate()
+    names = [f"notes {number}" for number in range(300)]
+    async with serving(ws, gate) as served, line(served) as one, line(served) as late:
+        shown = var_bytes(encode([Presence(7, 1, b'"%s"' % (b"x" * 400))]))
+
+        async def ask() -> None:
+            for name in names:
+                await one.sign_in(name=name)
+                await one.say(Type.AWARENESS, shown, name)
+
+        asking = asyncio.ensure_future(ask())
+        await gate.reached.wait()
+        await late.socket.ping()
+        gate.opened.set()
+        await asking
+
+        waiting = set(names)
+        while waiting:
+            name, kind, body = await one.heard()
+            if kind == Type.SYNC and body[:1] == bytes((Kind.SYNC_STEP_2,)):
+                waiting.discard(name)
+
+
+async def test_what_has_said_nothing_of_itself_does_not_wait_for_others(ws: Any) -> None:
+    """T12: as soon as nothing is looked into any more there is nothing to wait for."""
+    gate = Gate()
+    async with serving(ws, gate, sign_in_messages=5) as served, line(served) as one:
+        await one.sign_in(name="another")
+        await gate.reached.wait()
+        for _ in range(6):
+            await one.say(Type.AWARENESS, b"")
+        gate.opened.set()
+
+        with suppress(ConnectionClosed):
+            for _ in range(6):
+                await one.say(Type.AWARENESS, b"")
+        assert 4413 == (await one.closed())[0]
+
+
+async def test_nobody_sends_without_an_end_while_it_is_looked_into_who_they_are(ws: Any) -> None:
+    """T12."""
+    gate = Gate()
+    async with serving(ws, gate) as served, line(served) as one:
+        await one.sign_in()
+        with suppress(ConnectionClosed):
+            await one.sync(Kind.UPDATE, bytes(400_000))
+
+        assert 4413 == (await one.closed())[0]
 
 
 async def test_all_together_do_not_send_much_before_they_sign_in(ws: Any) -> None:

@@ -13,13 +13,16 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from collab.auth.base import Principal
 from collab.auth.links import hash_of
 from collab.auth.tokens import Tokens
 from collab.core.connection import Access
 from collab.core.inspection import read
 from collab.core.ports import DocumentId, Entry
+from collab.core.replica import Replica
 from collab.core.wire import EMPTY_STATE_VECTOR, EMPTY_UPDATE, var_bytes, var_string
 from collab.settings import Anonymous
+from collab.store.rights import Revoked
 from tests.support.members import typed
 from tests.support.served import Served, serving
 
@@ -74,17 +77,17 @@ class Place:
         return str(answer.json()["access"]) if answer.is_success else answer.status_code
 
     @asynccontextmanager
-    async def inside(self, protocol: str, who: str) -> AsyncIterator[Inside]:
+    async def inside(self, protocol: str, who: str, document: str = "notes") -> AsyncIterator[Inside]:
         """Somebody who has the document open."""
         if protocol == "y-websocket":
-            async with self.served.connect(f"notes?token={who}") as socket:
+            async with self.served.connect(f"{document}?token={who}") as socket:
                 await socket.send(b"\x00\x00" + var_bytes(EMPTY_STATE_VECTOR))
                 inside = Inside(socket, b"")
                 await inside.hear(b"\x00\x01")
                 yield inside
         else:
             async with connect(f"ws://127.0.0.1:{self.served.port}/hocuspocus", compression=None) as socket:
-                inside = Inside(socket, var_string("notes"))
+                inside = Inside(socket, var_string(document))
                 await socket.send(inside.prefix + b"\x02\x00" + var_string(who) + var_string("4.8.0"))
                 await inside.hear(b"\x02\x02")
                 yield inside
@@ -135,6 +138,24 @@ async def test_what_a_token_lets_somebody_write_is_theirs(ws: Any, protocol: str
         assert "edit" == await place.access(writer, "plans")
         assert 201 == (await place.ask(writer, "PUT", "/documents/plans", **TEXT)).status_code
         assert "admin" == await place.access(token("bob"), "plans")
+
+
+async def test_who_may_only_comment_begins_nothing(ws: Any, protocol: str) -> None:
+    """K6, R30: it would be theirs. What somebody else has begun they comment, even if nothing is in it yet."""
+    comment = b"\x00\x02" + var_bytes(typed(6, 0, "mine", root="comments"))
+    bob, ann = token("bob", "plans", role="comment"), token("ann", "plans", role="edit")
+    async with Place.open(ws) as place, place.inside(protocol, bob, "plans") as inside:
+        await inside.socket.send(inside.prefix + comment)
+        await inside.hear(b"\x02\x00" if protocol == "y-websocket" else b"\x08\x00")
+
+        assert "comment" == await place.access(bob, "plans")
+        assert await place.served.collab.services().store.describe(DocumentId("plans")) is None
+        empty = {"content": "", "headers": {"content-type": "text/plain"}}
+        assert 201 == (await place.ask(ann, "PUT", "/documents/plans", **empty)).status_code
+        await inside.socket.send(inside.prefix + comment)
+        while (await place.ask(bob, "GET", "/documents/plans")).json()["rows"] < 2:
+            pass
+        assert "comment" == await place.access(bob, "plans")
 
 
 async def test_an_operator_can_have_it_otherwise(ws: Any) -> None:
@@ -361,27 +382,53 @@ async def test_a_token_or_a_person_is_revoked_everywhere(ws: Any, protocol: str,
         assert "edit" == await place.access(writer)
 
 
-async def test_what_changes_while_somebody_comes_in_reaches_them(ws: Any) -> None:
-    """K5: they were looked at before, and are here behind it."""
+@pytest.mark.parametrize("what", ["grant", "link", "person"])
+async def test_what_is_taken_back_while_a_document_opens_lets_nobody_in(ws: Any, protocol: str, what: str) -> None:
+    """K5: that may take seconds. They see nothing of it, and nothing of what they sent ahead is taken."""
     async with Place.open(ws) as place:
         await place.grant("bob", "edit")
-        permissions, opening = place.served.collab.services().permissions, asyncio.Event()
+        link = await place.share(role="edit")
+        who = link["key"] if what == "link" else BOB
         hub = place.served.collab.services().hub
-        lineage, go_on = hub.lineage, asyncio.Event()
+        load, opening, go_on = hub._loader.load, asyncio.Event(), asyncio.Event()
 
-        async def slowly(document: DocumentId) -> str | None:
+        async def slowly(document: DocumentId, principal: str) -> Replica:
             opening.set()
             await go_on.wait()
-            return await lineage(document)
+            return await load(document, principal)
 
-        hub.lineage = slowly  # type: ignore[method-assign]
-        coming = asyncio.ensure_future(_come(place))
+        hub._loader.load = slowly  # type: ignore[method-assign]
+        coming = asyncio.ensure_future(_send_ahead(place, protocol, who))
         await opening.wait()
-        await permissions.rights.withdraw(NOTES, "bob")
-        await permissions.changed(NOTES, "bob")
-        hub.lineage = lineage  # type: ignore[method-assign]
+        if what == "grant":
+            answer = await place.ask(ANN, "DELETE", "/documents/notes/grants/bob")
+        elif what == "link":
+            answer = await place.ask(ANN, "DELETE", f"/documents/notes/links/{link['id']}")
+        else:
+            answer = await place.ask(OPERATOR, "PUT", f"/revocations/{Revoked.PRINCIPAL.value}/bob")
+        assert answer.is_success, answer.text
         go_on.set()
-        assert "has changed" in await Inside(await coming, b"").is_sent_away()
+
+        assert "denied" == await coming
+        assert {7: 5} == hub.rooms[NOTES]._replica.state
+
+
+async def test_what_changes_while_the_upgrade_is_answered_reaches_them(ws: Any) -> None:
+    """K5: they were looked at before, and come in behind it."""
+    async with Place.open(ws) as place:
+        await place.grant("bob", "edit")
+        permissions = place.served.collab.services().permissions
+        renewed = permissions.renewed
+
+        async def too_early(principal: Principal, document: DocumentId) -> Principal:
+            found = await renewed(principal, document)
+            await permissions.rights.withdraw(NOTES, "bob")
+            await permissions.changed(NOTES, "bob")
+            return found
+
+        permissions.renewed = too_early  # type: ignore[method-assign]
+        async with place.served.connect(f"notes?token={BOB}") as socket:
+            assert "has changed" in await Inside(socket, b"").is_sent_away()
 
 
 async def test_a_list_has_what_somebody_may_see(ws: Any) -> None:
@@ -548,10 +595,21 @@ async def test_opening_creates_nothing_unless_that_is_wanted(ws: Any) -> None:
             pass
 
 
-async def _come(place: Place) -> ClientConnection:
-    # A lineage makes the route ask for the document's own on the way in.
-    lineage = (await place.ask(ANN, "GET", "/documents/notes")).json()["lineage"]
-    return await place.served.connect(f"notes?token={BOB}&lineage={lineage}")
+async def _send_ahead(place: Place, protocol: str, who: str) -> str:
+    """Come into the document, with a question and an edit sent ahead; return what comes of it first."""
+    ahead = (b"\x00\x00" + var_bytes(EMPTY_STATE_VECTOR), b"\x00\x02" + var_bytes(typed(9, 0, "!")))
+    if protocol == "y-websocket":
+        try:
+            async with place.served.connect(f"notes?token={who}"):
+                return "let in"
+        except InvalidStatus as error:
+            return "denied" if error.response.status_code in (401, 403) else str(error.response.status_code)
+    prefix = var_string("notes")
+    async with connect(f"ws://127.0.0.1:{place.served.port}/hocuspocus", compression=None) as socket:
+        for said in (b"\x02\x00" + var_string(who) + var_string("4.8.0"), *ahead):
+            await socket.send(prefix + said)
+        answer = (await socket.recv(decode=False)).removeprefix(prefix)
+        return {b"\x02\x01": "denied", b"\x02\x02": "let in"}.get(answer[:2], repr(answer))
 
 
 async def _sign_in(place: Place, who: str) -> ClientConnection:

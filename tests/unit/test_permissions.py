@@ -13,10 +13,10 @@ from collab.auth.base import AnonymousAuthenticator, Principal
 from collab.auth.links import hash_of, id_of_link
 from collab.core.connection import Access
 from collab.core.ports import DocumentId, Entry
-from collab.errors import CollabError
+from collab.errors import CollabError, ForbiddenError, UnauthenticatedError, UnavailableError
 from collab.permissions import Permissions
 from collab.store.memory import MemoryStore
-from collab.store.rights import Link, NewLink, Rights, Standing
+from collab.store.rights import Link, NewLink, Revoked, Rights, Standing
 
 T = TypeVar("T")
 
@@ -106,6 +106,64 @@ async def test_all_who_came_by_one_link_are_looked_at_by_one_question(rights: Sl
 
     assert 1 == rights.asked
     assert all(len(guest.sent_away) == 1 for guest in guests)
+
+
+class TestOnTheWayIn:
+    """K5: opening a document may take long, and whoever asked for it is looked at once more at the door."""
+
+    async def test_who_may_do_less_meanwhile_comes_in_as_that(self, rights: Slow, permissions: Permissions) -> None:
+        bob = Principal("bob", Access.EDIT, claimed=Access.NONE)
+        await rights.grant(NOTES, "bob", Access.VIEW, "ann")
+        await permissions.changed(NOTES, "bob")
+
+        assert Access.VIEW is (await permissions.renewed(bob, NOTES)).access
+
+    async def test_who_may_do_nothing_any_more_does_not(self, rights: Slow, permissions: Permissions) -> None:
+        link = await rights.add_link(NOTES, NewLink(hash_of("key"), Access.EDIT, "", "ann", None))
+        comers = [
+            Principal("bob", Access.EDIT, claimed=Access.NONE),
+            Principal("eve", Access.ADMIN, claimed=Access.ADMIN),
+            Principal(id_of_link(link.id), Access.EDIT, document=NOTES, link=hash_of("key")),
+        ]
+        await rights.revoke_link(NOTES, link.id)
+        await permissions.revoke(Revoked.PRINCIPAL, "eve")
+
+        for comer in comers:
+            with pytest.raises((ForbiddenError, UnauthenticatedError)):
+                await permissions.renewed(comer, NOTES)
+
+    async def test_nor_does_whose_time_is_over(self, permissions: Permissions) -> None:
+        with pytest.raises(UnauthenticatedError, match="expired"):
+            await permissions.renewed(Principal("bob", Access.EDIT, expires=1.0), NOTES)
+
+    async def test_what_changes_while_that_is_looked_up_counts(self, rights: Slow, permissions: Permissions) -> None:
+        await rights.grant(NOTES, "bob", Access.VIEW, "ann")
+        await permissions.changed(NOTES, "bob")
+        rights.keeps_back = True
+        coming = asyncio.ensure_future(permissions.renewed(Principal("bob", Access.EDIT, claimed=Access.NONE), NOTES))
+        while not rights.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await rights.withdraw(NOTES, "bob")
+        await permissions.changed(NOTES, "bob")
+        rights.let_go(0)
+
+        with pytest.raises(ForbiddenError):
+            await coming
+
+    async def test_nobody_is_looked_at_without_an_end(self, rights: Slow, permissions: Permissions) -> None:
+        await rights.grant(NOTES, "bob", Access.VIEW, "ann")
+        bob = Principal("bob", Access.EDIT, claimed=Access.NONE)
+        standing = rights.standing
+
+        async def changing(document: DocumentId, principal: str) -> Standing | None:
+            await permissions.changed(NOTES, "somebody else")
+            return await standing(document, principal)
+
+        rights.standing = changing  # type: ignore[method-assign]
+        await permissions.changed(NOTES, "bob")
+
+        with pytest.raises(UnavailableError):
+            await permissions.renewed(bob, NOTES)
 
 
 async def test_so_are_all_sockets_of_one_person(rights: Slow, permissions: Permissions) -> None:

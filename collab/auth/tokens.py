@@ -250,7 +250,7 @@ def _understood(claims: Mapping[str, Any]) -> Claims:
     if documents is None and role is None:
         # Of somebody else's making: it says who it is, and the database what they may do.
         documents, role = [], Access.NONE.value
-    if not isinstance(documents, list) or not all(isinstance(pattern, str) for pattern in documents):
+    if not isinstance(documents, list) or not all(map(_is_encodable, documents)):
         raise UnauthenticatedError("the token's claim 'documents' should be a list of names")
     if name is not None and not is_sound(name):
         raise UnauthenticatedError(f"the token's claim 'name' should be {_A_TEXT}")
@@ -275,6 +275,13 @@ def is_sound(value: object) -> bool:
         isinstance(value, str)
         and 0 < len(value) <= MAX_CHARACTERS
         and not any(unicodedata.category(character) in ("Cc", "Cs") for character in value)
+    )
+
+
+def _is_encodable(value: object) -> bool:
+    """Whether a database takes it: half an emoji has no bytes in UTF-8, and PostgreSQL no text with a zero."""
+    return isinstance(value, str) and not any(
+        character == "\0" or "\ud800" <= character <= "\udfff" for character in value
     )
 
 

@@ -201,14 +201,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return
         self.conn.data_to_send()  # the parser's own words, for programmers
         if not self.close_sent:
-            self._close_for_size()
+            self._close_for_size(self.conn.parser_exc)
         elif self.boundary.closed:
             self.transport.close()
 
-    def _close_for_size(self) -> None:
+    def _close_for_size(self, error: PayloadTooBig) -> None:
         """Close in words for a person, and read on: a peer that is reset while it sends never sees them (T4)."""
         self.close_sent = True
-        close = Close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {self.config.ws_max_size:,} bytes here")
+        size = (error.size or 0) + (error.current_size or 0)
+        reason = f"a message has at most {self.config.ws_max_size:,} bytes here, and this one {size:,} or more"
+        close = Close(CloseCode.MESSAGE_TOO_BIG, reason)
         self.transport.write(Frame(Opcode.CLOSE, close.serialize()).serialize(mask=False))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
         receiver, self.receiver = self.receiver, None

@@ -111,6 +111,9 @@ class _Patient:
             patient._read_row(row)
         patient._replay()
         patient._compare()
+        if not record.rows and not patient.damaged:
+            # It was created with one (N1), and compaction leaves one.
+            patient.damaged.append(Damage(LOG, None, "it has no row at all"))
         return patient
 
     def examination(self) -> Examination:
@@ -133,6 +136,8 @@ class _Patient:
         present = {row.data for row in self.rows}
         strays = {row.data: row.author for row in self.past if row.data not in present and _is_unknown(row, whole)}
         added += strays.items()
+        if not (self.rows or added):
+            added.append((EMPTY_UPDATE, ""))
         mended = tuple(self.mended.values())
         if not (aside or added or surveys or mended or self.renewal):
             return None

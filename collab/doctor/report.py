@@ -130,6 +130,8 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
         lost = ", ".join(f"{count} in {table}" for table, count in surgery.salvaged.lost.items() if count)
         yield f"the file was made new from what can be read; the damaged one is kept as {surgery.salvaged.kept}"
         yield f"  ids behind which nothing could be read: {lost or 'none'}"
+        for name, rows in surgery.salvaged.missed.items():
+            yield f"{name}: {count(rows, 'row')} of it could not be read"
         for name in surgery.salvaged.named:
             yield f"{name}: its name was damaged, and is what it was again"
     for name in surgery.renumbered:
@@ -201,6 +203,7 @@ def as_json(report: Report, surgery: Surgery | None) -> str:
         found["repaired"] = {
             "kept_file": str(surgery.salvaged.kept) if surgery.salvaged else None,
             "lost": surgery.salvaged.lost if surgery.salvaged else {},
+            "missed": surgery.salvaged.missed if surgery.salvaged else {},
             "named": surgery.salvaged.named if surgery.salvaged else (),
             "renumbered": surgery.renumbered,
             "renamed": surgery.renamed,

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from collab.core.wire import EMPTY_UPDATE
 from collab.doctor.database import Database, Treating
 from collab.doctor.examination import Examination, examine, prescribe
 from collab.doctor.report import Case, Report, Surgery, Treatment
@@ -116,7 +117,7 @@ class Doctor:
         except CollabError as error:
             surgery.untreated[listed.name] = str(error)
             return
-        recovered = sum(len(data) for data, _ in repair.added)
+        recovered = sum(len(data) for data, _ in repair.added if data != EMPTY_UPDATE)
         renewed = "" if repair.renewal is None else repair.renewal.reason
         treatment = Treatment(
             listed.name, repair.aside, recovered, len(repair.surveys), len(repair.mended), renewed, outcome

@@ -13,16 +13,18 @@ import sqlite3
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from collab.errors import DatabaseUnusableError
 from collab.store.census import is_text
 from collab.store.readonly import too_broken, unusable
+from collab.store.tables import metadata
 
 MOST_FAILURES: Final = 50_000
 """Ranges that cannot be read: from so many on, one of which no index knows a row is given up if it has 256 keys, from
@@ -41,6 +43,8 @@ class Salvaged:
     """Ids by table behind which something cannot be read; not each of them need have been a row."""
     named: tuple[str, ...]
     """Documents that have the name again under which they could be opened."""
+    missed: Mapping[str, int]
+    """How many rows of which documents the log had by its index, and has no more."""
 
 
 def salvage(path: Path, say: Callable[[str], None]) -> Salvaged:
@@ -55,15 +59,17 @@ def salvage(path: Path, say: Callable[[str], None]) -> Salvaged:
     fresh.unlink(missing_ok=True)
     try:
         with _sentences(path):
-            copied, lost, named = _copy(path, fresh, say)
+            copied, lost, named, missed = _copy(path, fresh, say)
             _check(fresh)
             kept = _swap(path, fresh)
     finally:
         fresh.unlink(missing_ok=True)
-    return Salvaged(kept, copied, lost, tuple(named))
+    return Salvaged(kept, copied, lost, tuple(named), missed)
 
 
-def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str, int], dict[str, int], list[str]]:
+def _copy(
+    path: Path, fresh: Path, say: Callable[[str], None]
+) -> tuple[dict[str, int], dict[str, int], list[str], dict[str, int]]:
     named: list[str] = []
     copied: dict[str, int] = {}
     lost: dict[str, int] = {}
@@ -76,26 +82,82 @@ def _copy(path: Path, fresh: Path, say: Callable[[str], None]) -> tuple[dict[str
         # In a transaction SQLite writes nothing more once it has met a damaged page, so there is none.
         new.execute("PRAGMA main.synchronous=OFF")
         tables = [(name, sql) for kind, name, sql in schema if kind == "table"]
-        for _, sql in tables:
-            new.execute(sql)
-        for name, _ in tables:
+        for name, sql in _make_tables(new, tables):
             say(f"copying the table {name}")
             key = _key(new, name)
-            ids = _indexed(new, name if key == "rowid" else "documents")
-            begin, end = min(1, *ids) if ids else 1, _last(new, name, key, last_ids)
-            lost[name] = sum(_copy_range(new, name, key, begin, end, ids))
-            if key == "rowid" and end:
-                last_ids[name] = end
+            if key is None:
+                lost[name] = _copy_from_both_ends(new, name)
+            else:
+                ids = _indexed(new, name if key == "rowid" else "documents")
+                begin, end = _first(new, name, ids), _last(new, name, key, last_ids)
+                lost[name] = sum(_copy_range(new, name, key, begin, end, ids))
+                if key == "rowid":
+                    lost[name] += len(set(ids).difference(id for (id,) in _ids(new, name)))
+                    if end and "AUTOINCREMENT" in sql.upper():
+                        last_ids[name] = end
             if name == "documents":
                 named = _name_documents(new)
-            (copied[name],) = new.execute(f"SELECT count(*) FROM main.{name}").fetchone()
+            (copied[name],) = new.execute(f"SELECT count(*) FROM main.{_quoted(name)}").fetchone()
+        missed = _missed(new)
         for kind, _, sql in schema:
             if kind != "table":
                 new.execute(sql)
         # An id is never used again, even that of a row that was lost (S5).
         new.execute("DELETE FROM main.sqlite_sequence")
         new.executemany("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", last_ids.items())
-    return copied, lost, named
+    return copied, lost, named, missed
+
+
+def _make_tables(new: sqlite3.Connection, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Make the tables; return those whose rows have to be copied. An operator may have any beside ours."""
+    virtual = [(name, sql) for name, sql in tables if sql.upper().startswith("CREATE VIRTUAL")]
+    for _, sql in virtual:
+        # Without its module it cannot be had; what it keeps, which are tables as others, is copied all the same.
+        with suppress(sqlite3.OperationalError):
+            new.execute(sql)
+    plain = [each for each in tables if each not in virtual]
+    for name, sql in plain:
+        if new.execute("SELECT 1 FROM main.sqlite_schema WHERE name = ?", (name,)).fetchone():
+            new.execute(f"DELETE FROM main.{_quoted(name)}")  # of a virtual one, which begins with some rows
+        else:
+            new.execute(sql)
+    return plain
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _is_ours(table: str) -> bool:
+    return table in metadata.tables
+
+
+def _ids(new: sqlite3.Connection, table: str) -> sqlite3.Cursor:
+    return new.execute(f"SELECT rowid FROM main.{_quoted(table)}")
+
+
+def _missed(new: sqlite3.Connection) -> dict[str, int]:
+    """Return of which documents there were rows in the log, as its index has it, that are not in the copy."""
+    indexed = _found(new, "SELECT rowid, document_id FROM old.log INDEXED BY ix_log_document_id")
+    names = dict(new.execute("SELECT id, CAST(name AS BLOB) FROM main.documents").fetchall())
+    here = {id for (id,) in _ids(new, "log")}
+    missed: dict[str, int] = {}
+    for id, document in indexed:
+        if id not in here and document in names:
+            name = names[document].decode(errors="replace")
+            missed[name] = missed.get(name, 0) + 1
+    return missed
+
+
+def _found(new: sqlite3.Connection, query: str) -> list[Any]:
+    """Return what is found, by an index perhaps: nothing if that is damaged, or missing, or has not every row."""
+    try:
+        return new.execute(query).fetchall()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            _insist_on_damage(error)
+        return []
 
 
 def _last_ids(new: sqlite3.Connection) -> dict[str, int]:
@@ -108,46 +170,45 @@ def _last_ids(new: sqlite3.Connection) -> dict[str, int]:
     return {name: seq for name, seq in found if isinstance(name, str) and isinstance(seq, int)}
 
 
-def _key(new: sqlite3.Connection, table: str) -> str:
-    """Return by what a table is copied: only that of client ids has no ids, and goes document by document."""
+def _key(new: sqlite3.Connection, table: str) -> str | None:
+    """Return by which integers a table is copied: ours without ids go document by document; None if there are none."""
     try:
-        new.execute(f"SELECT rowid FROM main.{table} LIMIT 0")
+        new.execute(f"SELECT rowid FROM main.{_quoted(table)} LIMIT 0")
     except sqlite3.OperationalError:
-        return "document_id"
+        return "document_id" if _is_ours(table) else None
     return "rowid"
+
+
+def _first(new: sqlite3.Connection, table: str, ids: Sequence[int]) -> int:
+    """Return the first key that a table may have. Of ours none is below 1, unless it is damaged."""
+    firsts = [] if _is_ours(table) else _found(new, f"SELECT min(rowid) FROM old.{_quoted(table)}")
+    return min([1, *ids[:1], *(first for (first,) in firsts if isinstance(first, int))])
 
 
 def _last(new: sqlite3.Connection, table: str, key: str, last_ids: Mapping[str, int]) -> int:
     """Return the last key that a table may have: what was noted of it may be damaged, or it, or its index."""
     found = [last_ids.get(table if key == "rowid" else "documents", 0)]
-    indexes = [name for _, name, *_ in new.execute(f"PRAGMA old.index_list({table})")]
-    for source in ("", *(f"INDEXED BY {name}" for name in indexes if key == "rowid")):
-        try:
-            (last,) = new.execute(f"SELECT max({key}) FROM old.{table} {source}").fetchone()
-        except sqlite3.DatabaseError as error:
-            _insist_on_damage(error)
-        else:
-            found.append(last if isinstance(last, int) else 0)
+    indexes = [name for _, name, *_ in new.execute(f"PRAGMA old.index_list({_quoted(table)})")]
+    for source in ("", *(f"INDEXED BY {_quoted(name)}" for name in indexes if key == "rowid")):
+        lasts = _found(new, f"SELECT max({key}) FROM old.{_quoted(table)} {source}")
+        found += [last for (last,) in lasts if isinstance(last, int)]
     return max(found) or _last_before_damage(new, table, key)
 
 
 def _indexed(new: sqlite3.Connection, table: str) -> list[int]:
-    """Return the ids of a table's rows as an index has them, in ascending order; none if no index can be read."""
-    for _, name, *_ in new.execute(f"PRAGMA old.index_list({table})").fetchall():
-        try:
-            found = new.execute(f"SELECT rowid FROM old.{table} INDEXED BY {name}").fetchall()
-        except sqlite3.DatabaseError as error:
-            _insist_on_damage(error)
-        else:
-            return sorted({id for (id,) in found if isinstance(id, int)})
-    return []
+    """Return the ids of a table's rows as its indexes have them, in ascending order; none if no index can be read."""
+    ids: set[int] = set()
+    for _, name, *_ in new.execute(f"PRAGMA old.index_list({_quoted(table)})").fetchall():
+        found = _found(new, f"SELECT rowid FROM old.{_quoted(table)} INDEXED BY {_quoted(name)}")
+        ids.update(id for (id,) in found if isinstance(id, int))
+    return sorted(ids)
 
 
 def _last_before_damage(new: sqlite3.Connection, table: str, key: str) -> int:
     """Return the last key that is reached from the first, 0 if none is."""
     last = 0
     try:
-        for (last,) in new.execute(f"SELECT {key} FROM old.{table} ORDER BY {key}"):  # noqa: B007 - the last one is wanted
+        for (last,) in new.execute(f"SELECT {key} FROM old.{_quoted(table)} ORDER BY {key}"):  # noqa: B007 - the last one is wanted
             pass
     except sqlite3.DatabaseError as error:
         _insist_on_damage(error)
@@ -159,13 +220,7 @@ def _name_documents(new: sqlite3.Connection) -> list[str]:
 
     Opening a document asks the index, so what the table says otherwise nobody has ever read there.
     """
-    try:
-        indexed = new.execute(
-            "SELECT id, CAST(name AS BLOB) FROM old.documents INDEXED BY sqlite_autoindex_documents_1"
-        ).fetchall()
-    except sqlite3.DatabaseError as error:
-        _insist_on_damage(error)
-        return []
+    indexed = _found(new, "SELECT id, CAST(name AS BLOB) FROM old.documents INDEXED BY sqlite_autoindex_documents_1")
     here = dict(new.execute("SELECT id, CAST(name AS BLOB) FROM main.documents").fetchall())
     typed = {id for (id,) in new.execute("SELECT id FROM main.documents WHERE typeof(name) = 'text'")}
     changed = {id: raw.decode() for id, raw in indexed if is_text(raw) and not (here.get(id) == raw and id in typed)}
@@ -188,18 +243,31 @@ def _insist_on_damage(error: sqlite3.DatabaseError) -> None:
 def _copy_range(
     new: sqlite3.Connection, table: str, key: str, first: int, last: int, ids: Sequence[int]
 ) -> Iterator[int]:
-    """Copy what stands between two keys, both included; yield 1 for each key at which something cannot be read.
+    """Copy what stands between two keys, both included; yield 1 for each at which something cannot be read.
 
-    What an index knows of is gone to by its `ids`; where it knows of none, or there is none, it is halved.
+    But for those in `ids`, of which it is known anyway whether they were copied. What an index knows of is gone to by
+    its `ids`; where it knows of none, or there is none, it is halved.
     """
     # A column that must have a value may have lost it, and a row is more than that. (-1 is no kind of row.)
-    columns = ", ".join(
-        f"coalesce({name}, CASE '{kind}' WHEN 'TEXT' THEN '' WHEN 'BLOB' THEN x'' ELSE -1 END)" if needed else name
-        for _, name, kind, needed, *_ in new.execute(f"PRAGMA main.table_info({table})")
+    info = new.execute(f"PRAGMA main.table_info({_quoted(table)})").fetchall()
+    values = [
+        f"coalesce({_quoted(name)}, CASE {_literal(kind)} WHEN 'TEXT' THEN '' WHEN 'BLOB' THEN x'' ELSE -1 END)"
+        if needed
+        else _quoted(name)
+        for _, name, kind, needed, *_ in info
+    ]
+    names = [_quoted(name) for _, name, *_ in info]
+    if key == "rowid" and [kind.upper() for _, _, kind, _, _, place in info if place] != ["INTEGER"]:
+        # Its ids are in no column, and its indexes have them.
+        names.append("rowid")
+        values.append("rowid")
+    # Of a page that was cut off, rows are left in which nothing is. Of an operator's, nobody knows what must be there.
+    rest = [_quoted(name) for _, name, *_ in info if name != "id"]
+    something = f"coalesce({', '.join(rest)}, NULL) IS NOT NULL" if _is_ours(table) else "TRUE"
+    copying = (
+        f"INSERT OR IGNORE INTO main.{_quoted(table)} ({', '.join(names)}) "
+        f"SELECT {', '.join(values)} FROM old.{_quoted(table)} WHERE {something} AND"
     )
-    # Of a page that was cut off, rows are left in which nothing is.
-    rest = ", ".join(name for _, name, *_ in new.execute(f"PRAGMA main.table_info({table})") if name != "id")
-    something = f"coalesce({rest}, NULL) IS NOT NULL"
     # A range without a key cannot be halved: one that cannot be read would stay for ever.
     ranges = [(first, last)] if first <= last else []
     failures = 0
@@ -209,16 +277,13 @@ def _copy_range(
             # A statement that fails in its middle leaves nothing. Ignored are rows that stand there twice.
             # A range looks at what stands behind it, which may be on a damaged page.
             here = f"{key} BETWEEN ? AND ?" if low < high else f"{key} = ?"
-            new.execute(
-                f"INSERT OR IGNORE INTO main.{table} SELECT {columns} FROM old.{table} WHERE {here} AND {something}",
-                (low, high) if low < high else (low,),
-            )
+            new.execute(f"{copying} {here}", (low, high) if low < high else (low,))
         except sqlite3.DatabaseError as error:
             _insist_on_damage(error)
             failures += 1
             begin, end = bisect_left(ids, low), bisect_right(ids, high)
             if low == high or (begin == end and high - low < 1 << 8 * (failures // MOST_FAILURES)):
-                yield 1
+                yield int(begin == end or key != "rowid")
             elif begin == end:
                 middle = (low + high) // 2
                 ranges += [(middle + 1, high), (low, middle)]
@@ -229,6 +294,31 @@ def _copy_range(
             else:
                 middle = ids[(begin + end - 1) // 2]
                 ranges += [(middle + 1, high), (low, middle)]
+
+
+def _copy_from_both_ends(new: sqlite3.Connection, table: str) -> int:
+    """Copy an operator's table that has no ids, up to a damaged page and back to it; return whether there is one."""
+    info = new.execute(f"PRAGMA main.table_info({_quoted(table)})").fetchall()
+    names = ", ".join(_quoted(name) for _, name, *_ in info)
+    keys = [_quoted(name) for _, name, _, _, _, place in sorted(info, key=itemgetter(5)) if place]
+    damaged = 0
+    for direction in ("ASC", "DESC"):
+        order = ", ".join(f"{key} {direction}" for key in keys)
+        try:
+            for row in new.execute(f"SELECT {names} FROM old.{_quoted(table)} ORDER BY {order}"):
+                blanks = ", ".join("?" * len(row))
+                new.execute(f"INSERT OR IGNORE INTO main.{_quoted(table)} ({names}) VALUES ({blanks})", row)
+        except sqlite3.DatabaseError as error:
+            _insist_on_damage(error)
+            damaged = 1
+        else:
+            break
+    return damaged
+
+
+def _literal(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def _check(fresh: Path) -> None:

@@ -377,6 +377,25 @@ class TestRepairing:
         assert surgery.treatments[0].outcome.empty
         assert [(row,)] == await patient.ask("SELECT row_id FROM damaged")
 
+    async def test_a_document_without_a_row_is_told_and_gets_one(self, patient: Patient) -> None:
+        """D6, N1: it was created with one; nothing says that it was there."""
+        await fill(patient, {"notes": HELLO, "plans": HELLO})
+        ids = dict(await patient.ask("SELECT name, id FROM documents"))
+        await patient.change("DELETE FROM log WHERE document_id = ?", ids["plans"])
+
+        (case,) = (await look(patient)).damaged
+        assert ("plans", ["it has no row at all"]) == (
+            case.document,
+            [each.reason for each in case.examination.damaged],
+        )
+        (treatment,) = (await treat(patient)).treatments
+
+        assert treatment.outcome.empty
+        assert 0 == treatment.recovered_bytes
+        assert (await look(patient)).well
+        assert "hello" == await text_of(patient, "notes")
+        assert 1 == len(await rows_of(patient, "plans"))
+
     async def test_rows_without_a_document_get_one(self, patient: Patient) -> None:
         """D6: under a name of ours, since nobody knows theirs; whatever is left of a document."""
         await fill(patient, {"notes": HELLO, "plans": HELLO}, compacted={"plans": 4})

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from collab.core.ports import DocumentId, Entry
-from collab.doctor.report import Surgery
+from collab.doctor.report import Surgery, surgery_lines
 from collab.errors import CollabError, DatabaseTooNewError, DatabaseUnusableError
 from collab.loading import readable_of
 from collab.store.compaction import compacted
 from collab.store.history import disposable
 from collab.store.sql import SqlStore
-from tests.support.damage import ask, halve_index, repeat_in_index, spoil, spoil_name
+from tests.support.damage import ask, halve_index, page_of, put_back, repeat_in_index, spoil, spoil_name
 from tests.support.members import typed
 from tests.support.patients import (
     HELLO,
@@ -236,6 +236,119 @@ class TestRepairing:
         assert surgery.salvaged is not None
         assert {0} == set(surgery.salvaged.lost.values())
         assert "hello" == await text_of(file, "notes")
+
+    async def test_a_write_that_the_disk_lost_is_told(self, file: SqlitePatient, path: Path) -> None:
+        """D6, D9: the table is whole, and lacks rows of which its index knows; of one document all."""
+        await fill(file, {"notes": PAGES[-60:]})
+        page = page_of(path, "log")
+        await fill(file, {"notes": [typed(5000, 0, "the end")], "plans": [typed(6000, 0, "all"), *HELLO]})
+        put_back(path, page)
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 7 == surgery.salvaged.lost["log"]
+        assert {"notes": 1, "plans": 6} == surgery.salvaged.missed
+        (treatment,) = surgery.treatments
+        assert ("plans", True, 0) == (treatment.document, treatment.outcome.empty, treatment.recovered_bytes)
+        told = list(surgery_lines(surgery))
+        assert "plans: 6 rows of it could not be read" in told
+        assert "  nothing of it could be read: it is empty until somebody connects who still has it" in told
+        assert (await look(file)).well
+        assert await is_served(file, "plans")
+
+    async def test_a_revocation_that_the_disk_lost_is_told(self, file: SqlitePatient, path: Path) -> None:
+        """D9: whoever it was counts again, and the operator has to know."""
+        await fill(file, {"notes": HELLO})
+        revoking = "INSERT INTO revocations (kind, value, revoked_at) VALUES ('principal', ?, 1)"
+        await file.change(revoking, "eve")
+        page = page_of(path, "revocations")
+        await file.change(revoking, "mallory")
+        put_back(path, page)
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 1 == surgery.salvaged.lost["revocations"]
+
+    @pytest.mark.parametrize(
+        "index", ["ix_documents_owner", "sqlite_autoindex_documents_1", "ix_grants_principal", "ix_links_document_id"]
+    )
+    async def test_a_damaged_index_stops_no_look(self, file: SqlitePatient, path: Path, index: str) -> None:
+        """D2, D9: documents are counted by whichever index is the smallest."""
+        await fill(file, {"notes": HELLO, "plans": HELLO})
+        spoil(path, index)
+
+        report = await look(file)
+        assert (2, []) == (report.documents, report.damaged)
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert {0} == set(surgery.salvaged.lost.values())
+        assert "hello" == await text_of(file, "notes")
+
+    @pytest.mark.parametrize(
+        ("sql", "rows"),
+        [
+            ("CREATE TABLE mine (id INTEGER); INSERT INTO mine VALUES (1), (NULL)", [(1,), (None,)]),
+            ('CREATE TABLE "mine" ("a ""b" TEXT); INSERT INTO mine VALUES (\'x\')', [("x",)]),
+            (
+                "CREATE TABLE mine (k TEXT PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO mine VALUES ('b', 1), ('a', 2)",
+                [("a", 2), ("b", 1)],
+            ),
+            ("CREATE VIRTUAL TABLE mine USING fts5(words); INSERT INTO mine VALUES ('hello you')", [("hello you",)]),
+            (
+                "CREATE TABLE mine (id INTEGER PRIMARY KEY, n); INSERT INTO mine VALUES (1, NULL), (2, 'a'), (-5, 'b')",
+                [(-5, "b"), (1, None), (2, "a")],
+            ),
+            (
+                "CREATE TABLE mine (n); CREATE INDEX part ON mine (n) WHERE n > 1; INSERT INTO mine VALUES (1), (2)",
+                [(1,), (2,)],
+            ),
+            ("CREATE TABLE other (n); CREATE VIEW mine AS SELECT n FROM other; INSERT INTO other VALUES (7)", [(7,)]),
+        ],
+        ids=[
+            "without a key",
+            "an odd name",
+            "without ids",
+            "for searching",
+            "nothing and below 0",
+            "partial",
+            "a view",
+        ],
+    )
+    async def test_what_an_operator_added_stays(
+        self, file: SqlitePatient, path: Path, sql: str, rows: list[tuple[object, ...]]
+    ) -> None:
+        """D1, D9: it is no damage, and hinders no repair."""
+        await fill(file, {"notes": PAGES})
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(sql)
+        spoil(path, "log")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert rows == ask(path, "SELECT * FROM mine ORDER BY 1") or rows == ask(path, "SELECT * FROM mine")
+        assert {"log"} == {name for name, lost in surgery.salvaged.lost.items() if lost}
+
+    async def test_of_an_operators_table_without_ids_what_can_be_read_is_kept(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9: from either end up to what is damaged."""
+        await fill(file, {"notes": HELLO})
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE mine (k TEXT PRIMARY KEY, v) WITHOUT ROWID")
+            connection.executemany("INSERT INTO mine VALUES (?, ?)", [(f"{n:04}", "x" * 200) for n in range(1_000)])
+        spoil(path, "mine")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 1 == surgery.salvaged.lost["mine"]
+        keys = [key for (key,) in ask(path, "SELECT k FROM mine ORDER BY k")]
+        assert 950 < len(keys) < 1_000
+        assert ("0000", "0999") == (keys[0], keys[-1])
 
     async def test_rows_before_a_damaged_page_are_copied_though_nothing_tells_the_last_id(
         self, file: SqlitePatient, path: Path

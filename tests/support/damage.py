@@ -65,6 +65,21 @@ def spoil(path: Path, tree: str, *, last: bool = False) -> None:
     path.write_bytes(content)
 
 
+def page_of(path: Path, tree: str) -> tuple[int, bytes]:
+    """Return where the last page of a table's tree begins, and what is on it."""
+    content = path.read_bytes()
+    start, end = _leaf(path, tree, content, last=True)
+    return start, content[start:end]
+
+
+def put_back(path: Path, page: tuple[int, bytes]) -> None:
+    """Let a page be what it was before, as if the disk had lost what was written to it since."""
+    start, before = page
+    content = bytearray(path.read_bytes())
+    content[start : start + len(before)] = before
+    path.write_bytes(content)
+
+
 def halve_index(path: Path, index: str) -> None:
     """Let a page in the middle of an index say that it has half of its entries."""
     content = bytearray(path.read_bytes())

@@ -29,6 +29,7 @@ package := .venv/.package
 tests := .venv/.tests
 node := .node/.ready
 node_modules := node_modules/.ready
+compiled := collab/core/compiled/SOURCES
 page := collab/static/index.html
 uv := .tools/uv/bin/uv
 
@@ -38,21 +39,21 @@ page_sources := $(shell find web -maxdepth 1 -type f -not -name '*.tsbuildinfo' 
 ##@ Run
 
 .PHONY: serve
-serve: $(package) $(page) ## Set up, build the page and serve it; whoever has a link may edit
+serve: $(package) $(compiled) $(page) ## Set up, build the page and serve it; whoever has a link may edit
 	@exec .venv/bin/collab serve --anonymous edit $(ARGS)
 
 ##@ Test
 
 .PHONY: test
-test: install system $(page) $(if $(ARGS),,test-page) ## Set up and run all tests but the long ones
+test: system install $(page) $(if $(ARGS),,test-page) ## Set up and run all tests but the long ones
 	@$(python) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-long
-test-long: install system $(page) ## Run the tests that take minutes
+test-long: system install $(page) ## Run the tests that take minutes
 	@$(python) -m pytest -m long --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: proof
-proof: install system ## Prove at length that nothing saved is lost, and write docs/proof.md: ARGS="--minutes 20"
+proof: system install ## Prove at length that nothing saved is lost, and write docs/proof.md: ARGS="--minutes 20"
 	@$(python) -m tests.durability.proof $(ARGS)
 
 .PHONY: test-page
@@ -74,13 +75,13 @@ fix: install ## Mend what the linters can mend, and format
 	@npm run --silent format --workspace web
 
 .PHONY: bench
-bench: $(package) $(tests) ## Run the benchmarks; each prints one JSON object, and all of them must hold
+bench: $(package) $(compiled) $(tests) ## Run the benchmarks; each prints one JSON object, and all of them must hold
 	@failed=0; for file in benchmarks/[!_]*.py; do $(python) "$$file" $(ARGS) || failed=1; done; exit $$failed
 
 ##@ Build
 
 .PHONY: install
-install: $(package) $(tests) $(node_modules) ## Set up: .venv and node_modules, without the system's programs
+install: $(package) $(compiled) $(tests) $(node_modules) ## Set up: .venv and node_modules, without the system's programs
 
 .PHONY: page
 page: $(page) ## Build the editor page into collab/static
@@ -96,7 +97,7 @@ lock: $(uv) $(node) ## Lock again what pyproject.toml and the package.json files
 
 .PHONY: clean
 clean: ## Remove all that was installed or built; data/ stays
-	rm -rf .venv .node .tools dist collab/static .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .node .tools dist collab/static collab/core/compiled/SOURCES collab/core/compiled/*.so .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf node_modules web/node_modules tests/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -121,6 +122,10 @@ $(runtime): requirements/runtime.txt requirements/build.txt $(venv)
 $(package): pyproject.toml $(runtime)
 	@$(pip_install) --no-build-isolation --editable .
 	@touch $@
+
+# Not made without a compiler; then it is tried, and said, each time.
+$(compiled): scripts/compile_gate.py $(wildcard collab/core/*.py) $(package)
+	@$(python) scripts/compile_gate.py
 
 $(tests): requirements/test.txt $(runtime)
 	@echo "Installing what the tests need"

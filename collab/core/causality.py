@@ -99,6 +99,6 @@ def circle_in(structs: Iterable[Struct], begins: StateVector, ends: StateVector)
         client, clock = reference
         return client in ends and begins[client] <= clock < ends[client]
 
-    closed = (struct._replace(refs=tuple(filter(within, struct.refs))) for struct in structs)
+    closed = [struct._replace(refs=tuple(filter(within, struct.refs))) for struct in structs]
     reached = reach(closed, begins).clocks
     return next((client for client, end in ends.items() if reached[client] < end), None)

@@ -137,13 +137,24 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             self._receive_handshake(data)
             return
         if self.boundary.reached and not (self.close_sent or self.unparsed or self.rota.exhausted):
-            payload = small_frame(data)
-            if payload is not None:
-                receiver.received(payload)
+            taken = self._take_small(receiver, data)
+            if taken == len(data):
                 return
-        self.unparsed.extend(data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
+            data = data[taken:]
+        self.unparsed.append(data)
         if not self.parsing_pauses:
             self._parse()
+
+    def _take_small(self, receiver: Receiver, data: bytes) -> int:
+        """Hand over the small frames that some bytes begin with, those of one piece at most; return where they end."""
+        end, last = 0, min(len(data), PIECE_BYTES)
+        while end < last and not (self.close_sent or self.rota.exhausted):
+            found = small_frame(data, end)
+            if found is None:
+                break
+            payload, end = found
+            receiver.received(payload)
+        return end
 
     def _receive_handshake(self, data: bytes) -> None:
         if self.handshake_initiated:
@@ -164,8 +175,18 @@ class DirectProtocol(WebSocketsSansIOProtocol):
                 return
             piece = self.unparsed.popleft()
             with self.rota.measured():
-                self.boundary.follow(piece)
-                super().data_received(piece)
+                taken = 0
+                if self.receiver is not None and self.boundary.reached and not self.close_sent:
+                    taken = self._take_small(self.receiver, piece)
+                if not taken:
+                    taken = min(len(piece), PIECE_BYTES)
+                    self._parse_piece(piece[:taken])
+                if taken < len(piece):
+                    self.unparsed.appendleft(piece[taken:])
+
+    def _parse_piece(self, piece: bytes) -> None:
+        self.boundary.follow(piece)
+        super().data_received(piece)
 
     def _parse_on(self) -> None:
         self.parsing_pauses = False

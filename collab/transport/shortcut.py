@@ -1,4 +1,4 @@
-"""A short way for the frames that people's typing makes: one small, whole, masked binary frame a read.
+"""A short way for the frames that typing makes: small, whole, masked binary ones, one or several a read.
 
 Everything else goes to uvicorn's parser, which stays in charge of the protocol; this only keeps track
 of whether that parser stands between two messages, because nothing may be taken past it otherwise.
@@ -14,18 +14,22 @@ from websockets.speedups import apply_mask
 _BINARY_FRAME: Final = 0x82  # FIN and opcode 2
 _MASKED: Final = 0x80
 _CLOSE: Final = 8
+_HEADER_BYTES: Final = 6
+"""Of a small frame with a mask."""
 _SMALL: Final = 126
 """Lengths from here on stand in more bytes behind this one."""
 
 
-def small_frame(data: bytes) -> bytes | None:
-    """Return the payload if `data` is exactly one small, whole, masked binary frame; else None."""
-    if len(data) < 6 or data[0] != _BINARY_FRAME:
+def small_frame(data: bytes, start: int = 0) -> tuple[bytes, int] | None:
+    """Return the payload of a small, whole, masked binary frame that begins there, and where it ends; else None."""
+    payload = start + _HEADER_BYTES
+    if payload > len(data) or data[start] != _BINARY_FRAME:
         return None
-    length = data[1] - _MASKED
-    if not 0 <= length < _SMALL or len(data) != 6 + length:
+    length = data[start + 1] - _MASKED
+    end = payload + length
+    if not 0 <= length < _SMALL or end > len(data):
         return None
-    return apply_mask(data[6:], data[2:6])
+    return apply_mask(data[payload:end], data[start + 2 : payload]), end
 
 
 class Boundary:

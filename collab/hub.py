@@ -317,7 +317,11 @@ class Hub:
             await asyncio.sleep(self.limits.tick_seconds)
             now = self._loop.time()
             for room in list(self.rooms.values()):
-                room.tick(now)
+                try:
+                    room.tick(now)
+                except Exception:
+                    # Whatever is wrong with one of them, the others go on.
+                    log.exception("a room could not be told the time", document=room.document)
             self.sweep(now)
 
     # ---- tasks ----

@@ -201,10 +201,12 @@ class SharedSocket:
         self._held_bytes += len(data)
         self._anteroom.held_bytes += len(data) + MESSAGE_BYTES
         if (error := self._excess(0, 0)) is not None:
-            if self not in self._pausing and not self._decides:
-                raise error
             # Providers say something of each of their documents at once, however many they have.
-            self.pause(self)
+            if self in self._pausing or self._decides:
+                self.pause(self)
+            elif not self._is_known:
+                raise error
+            # Else who it is may stand behind what they say: providers look for a token first.
             if (error := self._excess(READ_BYTES, READ_MESSAGES)) is not None:
                 raise error
         if self._anteroom.held_bytes > self._limits.process_bytes:
@@ -220,12 +222,22 @@ class SharedSocket:
 
     def decided(self) -> None:
         """Read on if there is room again for what is not decided, now that nothing of one document is held."""
-        if self in self._pausing:
+        if self in self._pausing and not self.gone:
+            # Not now: whoever calls this may be in the middle of something, or decide something else at once.
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self in self._pausing and not self.gone:
             error = self._excess(0, 0)
-            if error is None:
+            if error is None or (self._is_known and not self._decides):
                 self.resume(self)
             elif not self._decides:
                 self.close(error.close_code, str(error))
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether somebody was let in, to any document."""
+        return any(stay.inside for stay in self._stays.values())
 
     @property
     def _decides(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from enum import Enum
+from itertools import dropwhile
 from time import time
 from typing import Final, Protocol
 
@@ -47,6 +48,8 @@ _ENDS_ONE: Final = frozenset(error.close_code for error in (MalformedError, Forb
 """What costs a client one document: trying again is of no use. Whatever else may get better costs it the socket,
 since providers come back with all of their documents when that is closed, and not to a single one."""
 
+_COMING_ANEW: Final = (Type.AUTH, Type.CLOSE)
+
 
 class Shared(Protocol):
     """The socket, as its stays see it."""
@@ -55,6 +58,8 @@ class Shared(Protocol):
     rota: Rota
     scope: Scope
     gone: bool
+
+    def received(self, data: bytes) -> None: ...
 
     def write(self, frame: bytes) -> None: ...
 
@@ -176,8 +181,9 @@ class Stay:
     # ---- coming in ----
 
     def _decide(self, token: str | None) -> None:
-        self._phase = _Phase.DECIDING
-        self._attempt += 1
+        if self._socket.gone:
+            return
+        self._phase, self._attempt = _Phase.DECIDING, self._attempt + 1
         self._socket.serving.hub.run_errand(self._admit(token, self._attempt))
 
     async def _admit(self, token: str | None, attempt: int) -> None:
@@ -221,6 +227,11 @@ class Stay:
             while self._held:
                 data = self._held.popleft()
                 self._socket.release(data)
+                if self.dialect.type_of(data) == Type.CLOSE:  # what stands behind it is somebody's who comes anew
+                    behind = self._give_up_held()
+                    self.received(data)
+                    self._begin_again(behind)
+                    return
                 self.received(data)
             self._socket.decided()
         except CollabError as error:
@@ -233,13 +244,25 @@ class Stay:
             # A denial is for good, and this may be over in a moment.
             self._socket.close(error.close_code, str(error))
             return
-        again = next((data for data in self._held if self.dialect.type_of(data) == Type.AUTH), None)
+        # A provider that was made anew while the first one was looked into.
+        behind = list(dropwhile(lambda data: self.dialect.type_of(data) not in _COMING_ANEW, self._give_up_held()))
         self._leave()
         self.write(self.dialect.denied(str(error)))
         self._socket.left()
-        if again is not None:
-            # A provider that was made anew while the first one was looked into.
-            self._receive_credentials(read_credentials(self.dialect.body_of(again)))
+        self._begin_again(behind)
+
+    def _give_up_held(self) -> list[bytes]:
+        """Return what is held, and hold it no more."""
+        held, self._held = list(self._held), deque()
+        for data in held:
+            self._socket.release(data)
+        return held
+
+    def _begin_again(self, behind: list[bytes]) -> None:
+        """Have the socket take messages once more, as if they came now: this stay is over."""
+        for data in behind:
+            self._socket.received(data)
+        self._socket.decided()
 
     async def _authenticate(self, document: DocumentId, token: str | None) -> Principal:
         request = HTTPConnection(_bearing(token, self._socket.scope))
@@ -360,8 +383,7 @@ class Stay:
             self._socket.serving.permissions.leave(self._document, self)
         self._principal = self._room = self._connection = self._document = None
         self._watch(None)
-        while self._held:
-            self._socket.release(self._held.popleft())
+        self._give_up_held()
         while self._places:
             self._socket.serving.places.give_back(*self._places.pop())
         self._socket.decided()

@@ -40,13 +40,18 @@ def token(access: Access = Access.EDIT, seconds: float = 86_400, id: str = "ann"
 class Gate:
     """It takes until it is opened to find out who somebody is."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: int = 0) -> None:
+        """Refuse so many, and let in whoever comes then."""
         self.opened = asyncio.Event()
         self.reached = asyncio.Event()
+        self._refused = refused
 
     async def authenticate(self, request: HTTPConnection, document: DocumentId) -> Principal:
         self.reached.set()
+        refused, self._refused = self._refused > 0, self._refused - 1
         await self.opened.wait()
+        if refused:
+            raise UnauthenticatedError("not the first time")
         return Principal("ann", Access.EDIT)
 
 
@@ -275,8 +280,8 @@ async def test_many_documents_are_asked_for_at_once(ws: Any) -> None:
 
 
 async def test_what_has_said_nothing_of_itself_does_not_wait_for_others(ws: Any) -> None:
-    """T12: as soon as nothing is looked into any more there is nothing to wait for."""
-    gate = Gate()
+    """T12: as soon as nothing is looked into any more, and nobody is known, there is nothing to wait for."""
+    gate = Gate(refused=1)
     async with serving(ws, gate, sign_in_messages=5) as served, line(served) as one:
         await one.sign_in(name="another")
         await gate.reached.wait()
@@ -288,6 +293,59 @@ async def test_what_has_said_nothing_of_itself_does_not_wait_for_others(ws: Any)
             for _ in range(6):
                 await one.say(Type.AWARENESS, b"")
         assert 4413 == (await one.closed())[0]
+
+
+@pytest.mark.parametrize("first", ["let in", "denied"])
+async def test_a_document_that_is_left_and_asked_for_again_while_it_is_decided_is_there(ws: Any, first: str) -> None:
+    """T11, T12, T5: a provider is destroyed and another one made, as pages do that are drawn twice."""
+    gate = Gate(refused=1 if first == "denied" else 0)
+    async with serving(ws, gate) as served, line(served) as one, line(served) as late:
+        await one.sign_in()
+        await gate.reached.wait()
+        await one.say(Type.CLOSE, b"")
+        await one.sign_in()
+        await one.sync(Kind.UPDATE, HELLO)
+        await one.socket.ping()
+        gate.opened.set()
+
+        if first == "denied":
+            assert b"\x01" == (await one.heard_of(Type.AUTH))[:1]
+        assert b"\x01" == await one.heard_of(Type.SYNC_STATUS)
+        assert ((7, 0, 5),) == read(await late.join()).runs
+
+
+async def test_nobody_comes_in_on_a_socket_that_is_over(ws: Any) -> None:
+    """T12, Q1: whoever was denied and asked again in one go was let in behind the close, and never gone."""
+    gate = Gate(refused=1)
+    async with serving(ws, gate) as served:
+        async with line(served) as one:
+            for _ in range(100):
+                await one.say(Type.AWARENESS, b"", "another")
+            await one.sign_in()
+            await one.sign_in()
+            await gate.reached.wait()
+            gate.opened.set()
+            with suppress(ConnectionClosed):
+                for _ in range(5_000):
+                    await one.say(Type.AWARENESS, b"", "another")
+            assert 4413 == (await one.closed())[0]
+        services = served.collab.services()
+        async with asyncio.timeout(20):
+            while any(services.places._taken.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert not any(room.connections for room in services.hub.rooms.values())
+
+
+async def test_who_is_known_may_say_something_before_who_they_are(ws: Any) -> None:
+    """T12: providers look for a token first, and what happens meanwhile they send."""
+    async with serving(ws) as served, line(served) as one:
+        await one.join()
+        for number in range(200):
+            await one.say(Type.AWARENESS, var_bytes(b"\x00"), f"another {number}")
+        for number in range(200):
+            await one.sign_in(name=f"another {number}")
+
+        assert b"read-write" in await one.heard_of(Type.AUTH, "another 199")
 
 
 async def test_nobody_sends_without_an_end_while_it_is_looked_into_who_they_are(ws: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -372,6 +372,23 @@ class FailsOnce(Replica):
         if b"poison" in update:
             raise BrokenReplicaError("pycrdt failed")
         super()._apply(update)
+
+
+async def test_a_room_that_fails_keeps_none_from_being_told_the_time() -> None:
+    """H5, H8, A5: whatever is wrong with it, the others are kept alive, and closed when they are idle."""
+    process = Process(SlowStore(), linger_seconds=0)
+    process.hub.limits = replace(process.hub.limits, tick_seconds=0)
+
+    def fail(now: float) -> None:
+        raise RuntimeError("the handler is closed")
+
+    async with process.hub.running():
+        good, bad = [await process.hub.open(DocumentId(name)) for name in ("good", "bad")]
+        process.join(bad)
+        bad.tick = fail  # type: ignore[method-assign]
+
+        await until(lambda: not process.hub.is_open(good))
+        assert {} == process.hub.problems
 
 
 async def test_a_broken_room_is_mended_from_the_log() -> None:

@@ -7,6 +7,7 @@ writing (`store.census`, `store.repair`). The rules are D of docs/spec.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeGuard
@@ -35,6 +36,9 @@ from collab.store.census import (
 from collab.store.compaction import UnprovenError
 from collab.store.history import pack, unpack
 from collab.store.repair import Mend, Renewal, Repair
+
+_LINEAGE: Final = re.compile(r"[0-9A-Za-z._-]{1,100}")
+"""Ours are 32 hexadecimal digits; an operator who restores may have drawn one otherwise."""
 
 _YEARS: Final = (-62_135_596_800.0, 253_402_300_800.0)
 """From the year 1 to the end of 9999, as Unix times: others have no date (`datetime.fromtimestamp`)."""
@@ -163,7 +167,7 @@ class _Patient:
     # ---- taking it apart ----
 
     def _read_document(self, found: FoundDocument) -> None:
-        lineage = "" if isinstance(found.lineage, str) and found.lineage else "its lineage is not a text"
+        lineage = "" if isinstance(found.lineage, str) and _LINEAGE.fullmatch(found.lineage) else "its lineage is none"
         created_at = "" if _is_time(found.created_at) else "its time is not a time"
         columns = frozenset(name for name, wrong in [("lineage", lineage), ("created_at", created_at)] if wrong)
         if columns:

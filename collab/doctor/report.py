@@ -10,6 +10,7 @@ from typing import Final
 from collab.doctor.examination import Examination
 from collab.store import migrate
 from collab.store.census import DOCUMENT, HISTORY, Damage
+from collab.store.reconciling import Reconciled
 from collab.store.salvage import Salvaged
 
 SHOWN: Final = 20
@@ -130,10 +131,9 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
         lost = ", ".join(f"{count} in {table}" for table, count in surgery.salvaged.lost.items() if count)
         yield f"the file was made new from what can be read; the damaged one is kept as {surgery.salvaged.kept}"
         yield f"  ids behind which nothing could be read: {lost or 'none'}"
-        for name, rows in surgery.salvaged.missed.items():
-            yield f"{name}: {count(rows, 'row')} of it could not be read"
-        for name in surgery.salvaged.named:
-            yield f"{name}: its name was damaged, and is what it was again"
+        yield from _reconciled_lines(surgery.salvaged.reconciled)
+        for what in surgery.salvaged.left_out:
+            yield f"not in the new file: {what}"
     for name in surgery.renumbered:
         yield f"the table {name} had come to the end of its ids, and has some again"
     for name in surgery.renamed:
@@ -155,6 +155,18 @@ def surgery_lines(surgery: Surgery) -> Iterator[str]:
             yield from waits("  now", treatment.outcome)
     for name, reason in surgery.untreated.items():
         yield f"{name}: not repaired: {reason}"
+
+
+def _reconciled_lines(reconciled: Reconciled) -> Iterator[str]:
+    for name, missed in reconciled.missed.items():
+        rows = " and ".join(f"{count(number, 'row')} of its {table}" for table, number in missed.items())
+        yield f"{name}: {rows} could not be read"
+    for name in reconciled.named:
+        yield f"{name}: its name was damaged, and is what it was again"
+    for name in reconciled.renewed:
+        yield f"{name}: what the table of documents had of it is lost: it has another lineage, and its owner if known"
+    for name, number in reconciled.moved.items():
+        yield f"{name}: {count(number, 'row')} of it stood under another document as well, and is here only now"
 
 
 def describe(damage: Damage) -> str:
@@ -203,8 +215,8 @@ def as_json(report: Report, surgery: Surgery | None) -> str:
         found["repaired"] = {
             "kept_file": str(surgery.salvaged.kept) if surgery.salvaged else None,
             "lost": surgery.salvaged.lost if surgery.salvaged else {},
-            "missed": surgery.salvaged.missed if surgery.salvaged else {},
-            "named": surgery.salvaged.named if surgery.salvaged else (),
+            "reconciled": asdict(surgery.salvaged.reconciled) if surgery.salvaged else {},
+            "left_out": surgery.salvaged.left_out if surgery.salvaged else (),
             "renumbered": surgery.renumbered,
             "renamed": surgery.renamed,
             "adopted": surgery.adopted,

@@ -7,10 +7,12 @@ may add: tables of their own, and indexes that are not unique.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Inspector, Table, inspect
+from sqlalchemy.exc import SAWarning
 
 from collab.errors import DatabaseUnusableError
 from collab.store.tables import metadata
@@ -59,7 +61,11 @@ def differences(connection: Connection) -> list[Difference]:
     here = [table for table in metadata.sorted_tables if table.name in names]
     found += [lack for table in here if (lack := _without_key(table, present))]
     context = MigrationContext.configure(connection)
-    for operation in compare_metadata(context, metadata):
+    with warnings.catch_warnings():
+        # That an operator's index cannot be described, since it is over an expression, is nobody's concern.
+        warnings.simplefilter("ignore", SAWarning)
+        compared = compare_metadata(context, metadata)
+    for operation in compared:
         # Alembic puts what it would change of one column into a list.
         for each in operation if isinstance(operation, list) else [operation]:
             difference = _told(*each)

@@ -20,8 +20,8 @@ from collab.loading import readable_of
 from collab.store.compaction import compacted
 from collab.store.history import disposable
 from collab.store.sql import SqlStore
-from tests.support.damage import ask, halve_index, page_of, put_back, repeat_in_index, spoil, spoil_name
-from tests.support.members import typed
+from tests.support.damage import ask, change_but, halve_index, page_of, put_back, repeat_in_index, spoil, spoil_name
+from tests.support.members import typed, typing
 from tests.support.patients import (
     HELLO,
     TRUNCATED,
@@ -248,14 +248,153 @@ class TestRepairing:
 
         assert surgery.salvaged is not None
         assert 7 == surgery.salvaged.lost["log"]
-        assert {"notes": 1, "plans": 6} == surgery.salvaged.missed
+        assert {"notes": {"log": 1}, "plans": {"log": 6}} == surgery.salvaged.reconciled.missed
         (treatment,) = surgery.treatments
         assert ("plans", True, 0) == (treatment.document, treatment.outcome.empty, treatment.recovered_bytes)
         told = list(surgery_lines(surgery))
-        assert "plans: 6 rows of it could not be read" in told
+        assert "plans: 6 rows of its log could not be read" in told
         assert "  nothing of it could be read: it is empty until somebody connects who still has it" in told
         assert (await look(file)).well
         assert await is_served(file, "plans")
+
+    @pytest.mark.parametrize("right", ["ix_log_document_id", "log"], ids=["the index is right", "the table is right"])
+    async def test_a_row_stays_in_the_document_in_which_it_was_written(
+        self, file: SqlitePatient, path: Path, right: str
+    ) -> None:
+        """D9: people read by the index; if its client ids tell that it is wrong, they count."""
+        await fill(file, {"notes": HELLO, "plans": typing(9, "secret")})
+        await file.change("INSERT INTO clients VALUES (1, 7, 'ann'), (2, 9, 'bob')")
+        change_but(path, right, "UPDATE log SET document_id = 2 WHERE id = 5")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert {"notes": 1} == surgery.salvaged.reconciled.moved
+        assert "notes: 1 row of it stood under another document as well, and is here only now" in surgery_lines(surgery)
+        assert ("hello", "secret") == (await text_of(file, "notes"), await text_of(file, "plans"))
+        assert (await look(file)).well
+
+    async def test_the_history_of_one_document_does_not_come_into_another(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D7, D9."""
+        await fill(file, {"notes": HELLO, "plans": typing(9, "secret")}, compacted={"notes": 5, "plans": 6})
+        change_but(path, "ix_history_document_id", "UPDATE history SET document_id = 1 WHERE document_id = 2")
+
+        await treat(file)
+
+        assert ("hello", "secret") == (await text_of(file, "notes"), await text_of(file, "plans"))
+        assert [(1,), (2,)] == ask(path, "SELECT document_id FROM history ORDER BY id")
+
+    async def test_a_link_of_which_nobody_can_tell_whose_it_is_lets_nobody_in(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9, K3."""
+        await fill(file, {"notes": HELLO, "plans": HELLO})
+        columns = "document_id, role, label, created_at, created_by, key_hash"
+        link = f"INSERT INTO links ({columns}) VALUES (?, 'edit', '', 1, '', ?)"
+        await file.change(link, 1, b"one")
+        await file.change(link, 2, b"two")
+        change_but(path, "ix_links_document_id", "UPDATE links SET document_id = 2 WHERE id = 1")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 1 == surgery.salvaged.lost["links"]
+        assert [(2, b"two")] == ask(path, "SELECT document_id, key_hash FROM links")
+
+    @pytest.mark.parametrize(
+        ("indexed", "name"), [("nites", "nites"), ("n\ntes", "notes")], ids=["another name", "no name"]
+    )
+    async def test_a_name_in_the_index_counts_unless_something_speaks_against_it(
+        self, file: SqlitePatient, path: Path, indexed: str, name: str
+    ) -> None:
+        """D11: such as that nobody could open it."""
+        await fill(file, {"notes": HELLO, "plans": HELLO[:2]})
+        known = ask(path, "SELECT id, lineage FROM documents")
+        change_but(path, "documents", "UPDATE documents SET name = ? WHERE id = 1", indexed)
+
+        assert not (await look(file)).well
+        surgery = await treat(file)
+
+        assert ("hello", "he") == (await text_of(file, name), await text_of(file, "plans"))
+        assert known == ask(path, "SELECT id, lineage FROM documents")
+        assert [] == surgery.renamed
+        assert (await look(file)).well
+
+    async def test_a_document_keeps_owner_and_lineage_though_its_id_is_damaged(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9, K1: the index of names knows it, and its rows do."""
+        await fill(file, {"plans": HELLO[:2], "notes": HELLO})
+        await file.change("UPDATE documents SET owner = 'ann' WHERE id = 2")
+        known = ask(path, "SELECT id, name, lineage, owner FROM documents ORDER BY id")
+        pages = [page_of(path, index) for index in ("sqlite_autoindex_documents_1", "ix_documents_owner")]
+        await file.change("UPDATE documents SET id = 5 WHERE id = 2")
+        for page in pages:
+            put_back(path, page)
+
+        surgery = await treat(file)
+
+        assert known == ask(path, "SELECT id, name, lineage, owner FROM documents ORDER BY id")
+        assert [] == surgery.adopted
+        assert "hello" == await text_of(file, "notes")
+
+    async def test_a_document_that_the_disk_lost_keeps_its_name_its_rows_and_its_owner(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9, K1, L1: the indexes have these; that its lineage is another one is told."""
+        await fill(file, {"notes": HELLO})
+        page = page_of(path, "documents")
+        await fill(file, {"plans": HELLO})
+        await file.change("UPDATE documents SET owner = 'eve' WHERE name = 'plans'")
+        put_back(path, page)
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert (["plans"], 1) == (surgery.salvaged.reconciled.renewed, surgery.salvaged.lost["documents"])
+        assert [("notes", "ann"), ("plans", "eve")] == ask(path, "SELECT name, owner FROM documents ORDER BY id")
+        assert "hello" == await text_of(file, "plans")
+        assert any(line.startswith("plans: ") and "another lineage" in line for line in surgery_lines(surgery))
+
+    async def test_a_grant_that_the_disk_lost_is_told(self, file: SqlitePatient, path: Path) -> None:
+        """D9."""
+        await fill(file, {"notes": HELLO})
+        granting = "INSERT INTO grants VALUES (1, ?, 'edit', 1, 'ann')"
+        await file.change(granting, "bob")
+        page = page_of(path, "grants")
+        await file.change(granting, "eve")
+        put_back(path, page)
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 1 == surgery.salvaged.lost["grants"]
+
+    async def test_what_an_operator_added_and_cannot_be_made_again_is_told(
+        self, file: SqlitePatient, path: Path
+    ) -> None:
+        """D9: an index over a function of their own program."""
+        await fill(file, {"notes": PAGES})
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.create_function("slug", 1, str.lower, deterministic=True)
+            connection.executescript(
+                "CREATE TABLE mine (n); INSERT INTO mine VALUES ('A'); CREATE INDEX by_slug ON mine (slug(n));"
+                "PRAGMA user_version = 7; PRAGMA application_id = 99"
+            )
+        assert (await look(file)).well
+        spoil(path, "log")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert ("the index by_slug: no such function: slug",) == surgery.salvaged.left_out
+        assert "not in the new file: the index by_slug: no such function: slug" in surgery_lines(surgery)
+        assert [("A",)] == ask(path, "SELECT n FROM mine")
+        assert [(7, 99)] == ask(
+            path, "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
+        )
 
     async def test_a_revocation_that_the_disk_lost_is_told(self, file: SqlitePatient, path: Path) -> None:
         """D9: whoever it was counts again, and the operator has to know."""
@@ -305,6 +444,12 @@ class TestRepairing:
                 "CREATE TABLE mine (n); CREATE INDEX part ON mine (n) WHERE n > 1; INSERT INTO mine VALUES (1), (2)",
                 [(1,), (2,)],
             ),
+            ("CREATE TABLE mine (rowid TEXT); INSERT INTO mine VALUES ('x'), (NULL)", [(None,), ("x",)]),
+            (
+                "CREATE TABLE mine (rowid INTEGER, n); INSERT INTO mine VALUES (5, 1), (5, 2), (NULL, 3)",
+                [(None, 3), (5, 1), (5, 2)],
+            ),
+            ("CREATE TABLE sqlite3stats (n); CREATE VIEW mine AS SELECT n FROM sqlite3stats", []),
             ("CREATE TABLE other (n); CREATE VIEW mine AS SELECT n FROM other; INSERT INTO other VALUES (7)", [(7,)]),
         ],
         ids=[
@@ -314,6 +459,9 @@ class TestRepairing:
             "for searching",
             "nothing and below 0",
             "partial",
+            "called as ids are",
+            "called as ids are, by numbers",
+            "called nearly as SQLite's own",
             "a view",
         ],
     )
@@ -375,7 +523,7 @@ class TestRepairing:
         surgery = await treat(file)
 
         assert surgery.salvaged is not None
-        assert ("notes of ann",) == surgery.salvaged.named
+        assert ["notes of ann"] == surgery.salvaged.reconciled.named
         assert "hello" == await text_of(file, "notes of ann")
         assert (await look(file)).well
 
@@ -614,7 +762,7 @@ class TestRepairing:
         await fill(file, {"notes": HELLO})
         await file.change("UPDATE documents SET lineage = CAST(x'61ff' AS TEXT)")
 
-        assert ["its lineage is not a text"] == [reason for *_, reason in found(await look(file))["notes"]]
+        assert ["its lineage is none"] == [reason for *_, reason in found(await look(file))["notes"]]
         await treat(file)
 
         assert [(32,)] == ask(path, "SELECT length(lineage) FROM documents")

@@ -65,6 +65,13 @@ def spoil(path: Path, tree: str, *, last: bool = False) -> None:
     path.write_bytes(content)
 
 
+def change_but(path: Path, tree: str, sql: str, *values: object) -> None:
+    """Change a database, and let a table or an index, whose last page it is on, be what it was before."""
+    page = page_of(path, tree)
+    change(path, sql, *values)
+    put_back(path, page)
+
+
 def page_of(path: Path, tree: str) -> tuple[int, bytes]:
     """Return where the last page of a table's tree begins, and what is on it."""
     content = path.read_bytes()

@@ -70,8 +70,11 @@ def make_tables(new: sqlite3.Connection, tables: Sequence[tuple[str, str]]) -> l
     virtual = [(name, sql) for name, sql in tables if sql.upper().startswith("CREATE VIRTUAL")]
     for _, sql in virtual:
         # Without its module it cannot be had; what it keeps, which are tables as others, is copied all the same.
-        with suppress(sqlite3.OperationalError):
+        try:
             new.execute(sql)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+                raise
     plain = [each for each in tables if each not in virtual]
     for name, sql in plain:
         if new.execute("SELECT 1 FROM main.sqlite_schema WHERE name = ?", (name,)).fetchone():

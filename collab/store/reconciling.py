@@ -73,7 +73,9 @@ class _Documents:
         self._by_id = {id: name for id, name in pairs if ids[id] == names[name] == 1 and _can_be_opened(name)}
         self._by_name = {name: id for id, name in self._by_id.items()}
         self._used = {id for id, *_ in found(new, "SELECT DISTINCT document_id FROM main.log")}
-        self._used |= {id for id, *_ in found(new, "SELECT document_id FROM old.log INDEXED BY ix_log_document_id")}
+        self._used |= {
+            id for id, *_ in found(new, "SELECT DISTINCT document_id FROM old.log INDEXED BY ix_log_document_id")
+        }
         self._placed: set[int] = set()
         self._others = ", ".join(name for name in columns_of(new, "documents") if name not in ('"id"', '"name"'))
 
@@ -159,7 +161,7 @@ def _owners(new: sqlite3.Connection, table: str) -> Mapping[int, int]:
 
 def _move(new: sqlite3.Connection, table: str, owners: Mapping[int, int], done: Reconciled) -> None:
     """Give rows to the document of which they were read; of a share link nobody can tell whose it is."""
-    names = _names(new)
+    names, clients = _names(new), _Clients(new)
     for id, said in new.execute(f"SELECT id, document_id FROM main.{table}").fetchall():
         indexed = owners.get(id, said)
         if indexed == said or indexed not in names:
@@ -168,24 +170,33 @@ def _move(new: sqlite3.Connection, table: str, owners: Mapping[int, int], done: 
             new.execute("DELETE FROM main.links WHERE id = ?", (id,))
             done.lost[table] = done.lost.get(table, 0) + 1
             continue
-        if table == "log" and said in names and _is_rather_of(new, id, said, indexed):
+        if table == "log" and said in names and clients.speak_for(id, said, indexed):
             indexed = said
         new.execute(f"UPDATE main.{table} SET document_id = ? WHERE id = ?", (indexed, id))
         done.moved[names[indexed]] = done.moved.get(names[indexed], 0) + 1
 
 
-def _is_rather_of(new: sqlite3.Connection, id: int, one: int, other: int) -> bool:
-    """Whether a row of the log was rather written in one document than in another, as its client ids tell."""
-    ((data,),) = new.execute("SELECT data FROM main.log WHERE id = ?", (id,))
-    try:
-        clients = {client for client, *_ in read(data).runs}
-    except (CollabError, TypeError):
-        return False
-    known = [
-        {client for (client,) in new.execute("SELECT client_id FROM main.clients WHERE document_id = ?", (document,))}
-        for document in (one, other)
-    ]
-    return len(clients & known[0]) > len(clients & known[1])
+class _Clients:
+    """Tells by client ids in which of two documents a row of the log was written."""
+
+    def __init__(self, new: sqlite3.Connection) -> None:
+        self._new = new
+        self._known: dict[int, set[int]] = {}
+
+    def speak_for(self, id: int, one: int, other: int) -> bool:
+        """Whether it was rather written in the one."""
+        ((data,),) = self._new.execute("SELECT data FROM main.log WHERE id = ?", (id,))
+        try:
+            clients = {client for client, *_ in read(data).runs}
+        except (CollabError, TypeError):
+            return False
+        return len(clients & self._of(one)) > len(clients & self._of(other))
+
+    def _of(self, document: int) -> set[int]:
+        if document not in self._known:
+            found = self._new.execute("SELECT client_id FROM main.clients WHERE document_id = ?", (document,))
+            self._known[document] = {client for (client,) in found}
+        return self._known[document]
 
 
 def _count_missed(new: sqlite3.Connection, table: str, owners: Mapping[int, int], done: Reconciled) -> None:

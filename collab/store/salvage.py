@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from collab.errors import DatabaseUnusableError
@@ -21,6 +22,9 @@ from collab.store.copying import copy, is_ours, last_ids, make_tables, quoted
 from collab.store.readonly import too_broken, unusable
 from collab.store.reconciling import FOUND, Reconciled, make_room, reconcile
 from collab.store.tables import metadata
+
+_OF_ITS_OWN: Final = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+"""What is the matter with an index itself, and not with the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def _make_the_rest(new: sqlite3.Connection, schema: Sequence[tuple[str, str, str
         try:
             new.execute(sql)
         except sqlite3.DatabaseError as error:
-            if name in ours:
+            if name in ours or error.sqlite_errorcode & 0xFF not in _OF_ITS_OWN:
                 raise
             # Of a function that only their program has, or of values that were damaged.
             left_out.append(f"the {kind} {name}: {error}")

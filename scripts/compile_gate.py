@@ -61,9 +61,10 @@ def build(folder: Path) -> list[Path]:
 def main() -> None:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    from collab.core.compiled import FOLDER, SOURCES, is_usable, note
+    from collab.core.compiled import FOLDER, SOURCES, is_usable, lines_of
 
-    if is_usable():
+    script = Path(__file__)
+    if is_usable() and SOURCES.stat().st_mtime >= script.stat().st_mtime:
         SOURCES.touch()  # which `make` goes by
         return
     # First of all: what was made of other sources is to be passed over, whatever happens here.
@@ -72,13 +73,16 @@ def main() -> None:
         print(f"The gate is not compiled, for want of {wanted}: the server works, and is slower.")
         return
     print("Compiling the gate")
+    sources = [f"{module}.py" for module in MODULES]
+    # Before it is compiled: whoever changes a source meanwhile has it compiled again.
+    noted = lines_of(sources)
     with tempfile.TemporaryDirectory() as folder:
         modules = build(Path(folder))
         for old in FOLDER.glob("*.so"):
             old.unlink()
         for module in modules:
             shutil.copy(module, FOLDER)
-    note(MODULES)
+    SOURCES.write_text("".join(f"{line}\n" for line in noted + lines_of(sorted(each.name for each in modules))))
 
 
 if __name__ == "__main__":

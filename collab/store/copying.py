@@ -33,10 +33,26 @@ def is_ours(table: str) -> bool:
     return table in metadata.tables
 
 
+def code_of(error: sqlite3.Error) -> int | None:
+    """Return SQLite's primary result code; None if the module itself complains."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
 def insist_on_damage(error: sqlite3.DatabaseError) -> None:
     """Raise what is no damage."""
-    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+    if code_of(error) != sqlite3.SQLITE_CORRUPT:
         raise error
+
+
+def text(raw: bytes) -> str:
+    """Return a text as it is, whether it is UTF-8 or not: a connection's `text_factory`."""
+    return raw.decode(errors="surrogateescape")
+
+
+def is_utf8(value: object) -> bool:
+    """Whether it is a text, and can be written as one."""
+    return isinstance(value, str) and not any("\udc80" <= character <= "\udcff" for character in value)
 
 
 def found(new: sqlite3.Connection, query: str, *values: object) -> list[Any]:
@@ -44,7 +60,7 @@ def found(new: sqlite3.Connection, query: str, *values: object) -> list[Any]:
     try:
         return new.execute(query, values).fetchall()
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        if code_of(error) != sqlite3.SQLITE_ERROR:
             insist_on_damage(error)
         return []
 
@@ -73,7 +89,7 @@ def make_tables(new: sqlite3.Connection, tables: Sequence[tuple[str, str]]) -> l
         try:
             new.execute(sql)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+            if code_of(error) != sqlite3.SQLITE_ERROR:
                 raise
     plain = [each for each in tables if each not in virtual]
     for name, sql in plain:
@@ -102,7 +118,36 @@ def copy(
         return lost + len(_missing_keys(new, table))
     if end and "AUTOINCREMENT" in sql.upper():
         last[table] = end
-    return lost if target else lost + len(set(ids).difference(id for (id,) in new.execute(f"SELECT {key} FROM {into}")))
+    id = "id" if target else key
+    if missing := set(ids) - _ids(new, into, id):
+        # A range ends at an id beyond it, wherever that stands: one that is damaged hides all that stand behind it.
+        _copy_what_a_scan_finds(new, table, into, id)
+        missing -= _ids(new, into, id)
+    return lost if target else lost + len(missing)
+
+
+def _ids(new: sqlite3.Connection, table: str, key: str) -> set[int]:
+    return {id for (id,) in new.execute(f"SELECT {key} FROM {table}")}
+
+
+def _copy_what_a_scan_finds(new: sqlite3.Connection, table: str, into: str, key: str) -> None:
+    """Copy the rows that are not here yet, from the first on, up to what is damaged."""
+    here = _ids(new, into, key)
+    _, names, values, something = _parts(new, table, key)
+    query = f"SELECT {key}, {', '.join(values)} FROM old.{quoted(table)} NOT INDEXED WHERE {something}"
+    try:
+        for id, *row in new.execute(query):
+            if id not in here:
+                _insert(new, into, names, row)
+    except sqlite3.DatabaseError as error:
+        insist_on_damage(error)
+
+
+def _insert(new: sqlite3.Connection, into: str, names: Sequence[str], row: Sequence[Any]) -> None:
+    odd = [isinstance(value, str) and not is_utf8(value) for value in row]
+    blanks = ", ".join("CAST(? AS TEXT)" if each else "?" for each in odd)
+    values = [value.encode(errors="surrogateescape") if each else value for value, each in zip(row, odd, strict=True)]
+    new.execute(f"INSERT OR IGNORE INTO {into} ({', '.join(names)}) VALUES ({blanks})", values)
 
 
 def indexed(new: sqlite3.Connection, table: str) -> list[int]:
@@ -206,6 +251,15 @@ def _copy_range(
 
 def _copying(new: sqlite3.Connection, table: str, into: str, key: str) -> str:
     """Return the statement that copies rows, up to which ones."""
+    name, names, values, something = _parts(new, table, key)
+    return (
+        f"INSERT OR IGNORE INTO {into} ({', '.join(names)}) "
+        f"SELECT {', '.join(values)} FROM old.{name} WHERE {something} AND"
+    )
+
+
+def _parts(new: sqlite3.Connection, table: str, key: str) -> tuple[str, list[str], list[str], str]:
+    """Return a table's name, its columns, what to copy into each, and what is true of a row; all as SQL has it."""
     info = new.execute(f"PRAGMA main.table_info({quoted(table)})").fetchall()
     # A column that must have a value may have lost it, and a row is more than that. (-1 is no kind of row.)
     values = [
@@ -222,24 +276,20 @@ def _copying(new: sqlite3.Connection, table: str, into: str, key: str) -> str:
     # Of a page that was cut off, rows are left in which nothing is. Of an operator's, nobody knows what must be there.
     rest = [quoted(name) for _, name, *_ in info if name != "id"]
     something = f"coalesce({', '.join(rest)}, NULL) IS NOT NULL" if is_ours(table) else "TRUE"
-    return (
-        f"INSERT OR IGNORE INTO {into} ({', '.join(names)}) "
-        f"SELECT {', '.join(values)} FROM old.{quoted(table)} WHERE {something} AND"
-    )
+    return quoted(table), names, values, something
 
 
 def _copy_from_both_ends(new: sqlite3.Connection, table: str) -> int:
     """Copy an operator's table that has no ids, up to a damaged page and back to it; return whether there is one."""
     info = new.execute(f"PRAGMA main.table_info({quoted(table)})").fetchall()
-    names = ", ".join(quoted(name) for _, name, *_ in info)
+    names = [quoted(name) for _, name, *_ in info]
     keys = [quoted(name) for _, name, _, _, _, place in sorted(info, key=itemgetter(5)) if place]
     damaged = 0
     for direction in ("ASC", "DESC"):
         order = f"ORDER BY {', '.join(f'{key} {direction}' for key in keys)}" if keys else ""
         try:
-            for row in new.execute(f"SELECT {names} FROM old.{quoted(table)} {order}"):
-                blanks = ", ".join("?" * len(row))
-                new.execute(f"INSERT OR IGNORE INTO main.{quoted(table)} ({names}) VALUES ({blanks})", row)
+            for row in new.execute(f"SELECT {', '.join(names)} FROM old.{quoted(table)} {order}"):
+                _insert(new, f"main.{quoted(table)}", names, row)
         except sqlite3.DatabaseError as error:
             insist_on_damage(error)
             damaged = 1

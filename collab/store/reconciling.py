@@ -1,7 +1,7 @@
 """Rows of a damaged SQLite file that contradict its indexes: whose they are, and what documents are called.
 
 A flipped bit may be in a table or in an index. People read by the indexes, so what these say is kept, unless
-something else in the file tells that they are wrong. Every function takes a connection to the new file (`main`) to
+the client ids in the rows tell that they are wrong. Every function takes a connection to the new file (`main`) to
 which the damaged one is attached (`old`), after its tables were copied. Not for what rows say (`collab.doctor`).
 """
 
@@ -19,12 +19,14 @@ from collab.core.inspection import read
 from collab.errors import CollabError
 from collab.names import document_id
 from collab.store.census import is_text
-from collab.store.copying import columns_of, found
+from collab.store.copying import columns_of, found, is_utf8
+from collab.store.history import unpack
 
 FOUND: Final = "temp.found_documents"
 """Where documents are copied to first: two may have one name there, or one id."""
 
 _BELONGING: Final = ("log", "history", "damaged", "links")
+_ALSO_BELONGING: Final = ("clients", "grants")
 
 
 @dataclass(slots=True)
@@ -72,7 +74,11 @@ class _Documents:
         ids, names = Counter(id for id, _ in pairs), Counter(name for _, name in pairs)
         self._by_id = {id: name for id, name in pairs if ids[id] == names[name] == 1 and _can_be_opened(name)}
         self._by_name = {name: id for id, name in self._by_id.items()}
-        self._used = {id for id, *_ in found(new, "SELECT DISTINCT document_id FROM main.log")}
+        self._used = {
+            id
+            for table in (*_BELONGING, *_ALSO_BELONGING)
+            for (id,) in found(new, f"SELECT DISTINCT document_id FROM main.{table}")
+        }
         self._used |= {
             id for id, *_ in found(new, "SELECT DISTINCT document_id FROM old.log INDEXED BY ix_log_document_id")
         }
@@ -126,17 +132,18 @@ class _Documents:
         return bool(inserted)
 
     def _make_those_of_which_only_the_name_is_left(self) -> None:
-        owners = dict(found(self._new, "SELECT id, owner FROM old.documents INDEXED BY ix_documents_owner"))
+        entries = found(self._new, "SELECT id, owner FROM old.documents INDEXED BY ix_documents_owner")
+        times = Counter(id for id, _ in entries)
+        owners = {id: owner for id, owner in entries if times[id] == 1 and is_utf8(owner)}
         for id, name in self._by_id.items():
             if id not in self._placed and id in self._used:
                 row = (id, name.decode(), secrets.token_hex(16), time.time())
-                self._new.execute(
-                    "INSERT OR IGNORE INTO main.documents (id, name, lineage, created_at) VALUES (?, ?, ?, ?)", row
-                )
-                owner = owners.get(id)
-                if isinstance(owner, str):
-                    self._new.execute("UPDATE main.documents SET owner = ? WHERE id = ?", (owner, id))
-                self._done.renewed.append(name.decode())
+                columns = "id, name, lineage, created_at, owner"
+                made = self._new.execute(
+                    f"INSERT OR IGNORE INTO main.documents ({columns}) VALUES (?, ?, ?, ?, ?)", (*row, owners.get(id))
+                ).rowcount
+                if made:
+                    self._done.renewed.append(name.decode())
 
 
 def _can_be_opened(name: object) -> bool:
@@ -170,33 +177,57 @@ def _move(new: sqlite3.Connection, table: str, owners: Mapping[int, int], done: 
             new.execute("DELETE FROM main.links WHERE id = ?", (id,))
             done.lost[table] = done.lost.get(table, 0) + 1
             continue
-        if table == "log" and said in names and clients.speak_for(id, said, indexed):
+        if said in names and not clients.speak_against(table, id, said, indexed):
             indexed = said
         new.execute(f"UPDATE main.{table} SET document_id = ? WHERE id = ?", (indexed, id))
         done.moved[names[indexed]] = done.moved.get(names[indexed], 0) + 1
 
 
 class _Clients:
-    """Tells by client ids in which of two documents a row of the log was written."""
+    """Tells by client ids in which of two documents a row was written."""
 
     def __init__(self, new: sqlite3.Connection) -> None:
         self._new = new
-        self._known: dict[int, set[int]] = {}
+        self._known: dict[int, dict[int, frozenset[int]]] = {}
+        """By document: the client ids of each row of its log; at 0 those that are its own for ever (S8)."""
 
-    def speak_for(self, id: int, one: int, other: int) -> bool:
-        """Whether it was rather written in the one."""
-        ((data,),) = self._new.execute("SELECT data FROM main.log WHERE id = ?", (id,))
-        try:
-            clients = {client for client, *_ in read(data).runs}
-        except (CollabError, TypeError):
+    def speak_against(self, table: str, id: int, said: int, indexed: int) -> bool:
+        """Whether a row is rather of the document that the index has than of the one that the table says.
+
+        If nothing speaks for either, people read it where the index has it, if a search for it finds it there.
+        """
+        if table == "damaged":
             return False
-        return len(clients & self._of(one)) > len(clients & self._of(other))
+        ((data,),) = self._new.execute(f"SELECT data FROM main.{table} WHERE id = ?", (id,))
+        clients = _clients_in(table, data)
+        but = id if table == "log" else None
+        here, there = [len(clients & self._of(document, but)) for document in (said, indexed)]
+        if here != there:
+            return there > here
+        where = "WHERE document_id = ? AND id = ?"
+        return bool(
+            found(self._new, f"SELECT 1 FROM old.{table} INDEXED BY ix_{table}_document_id {where}", indexed, id)
+        )
 
-    def _of(self, document: int) -> set[int]:
+    def _of(self, document: int, but: int | None) -> set[int]:
         if document not in self._known:
-            found = self._new.execute("SELECT client_id FROM main.clients WHERE document_id = ?", (document,))
-            self._known[document] = {client for (client,) in found}
-        return self._known[document]
+            own = self._new.execute("SELECT client_id FROM main.clients WHERE document_id = ?", (document,))
+            rows = {0: frozenset(client for (client,) in own)}
+            for id, data in self._new.execute("SELECT id, data FROM main.log WHERE document_id = ?", (document,)):
+                rows[id] = _clients_in("log", data)
+            self._known[document] = rows
+        return set().union(*(clients for id, clients in self._known[document].items() if id != but))
+
+
+def _clients_in(table: str, data: object) -> frozenset[int]:
+    """Return the client ids of a row of the log, or of all that a segment of the history has; none if it is damaged."""
+    if not isinstance(data, bytes):
+        return frozenset()
+    try:
+        updates = [data] if table == "log" else [row.data for row in unpack(data)]
+        return frozenset(client for update in updates for client, *_ in read(update).runs)
+    except CollabError:
+        return frozenset()
 
 
 def _count_missed(new: sqlite3.Connection, table: str, owners: Mapping[int, int], done: Reconciled) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import quote
 
 from collab.errors import DatabaseUnusableError
-from collab.store.copying import copy, is_ours, last_ids, make_tables, quoted
+from collab.store.copying import code_of, copy, is_ours, last_ids, make_tables, quoted, text
 from collab.store.readonly import too_broken, unusable
 from collab.store.reconciling import FOUND, Reconciled, make_room, reconcile
 from collab.store.tables import metadata
@@ -69,6 +69,7 @@ def _copy(
     copied: dict[str, int] = {}
     lost: dict[str, int] = {}
     with closing(sqlite3.connect(f"file:{quote(str(fresh))}", uri=True, isolation_level=None)) as new:
+        new.text_factory = text
         new.execute("ATTACH ? AS old", (f"file:{quote(str(path))}?mode=ro",))
         for pragma in ("user_version", "application_id"):
             (number,) = new.execute(f"PRAGMA old.{pragma}").fetchone()
@@ -80,6 +81,7 @@ def _copy(
         last = last_ids(new)
         # In a transaction SQLite writes nothing more once it has met a damaged page, so there is none.
         new.execute("PRAGMA main.synchronous=OFF")
+        new.execute("PRAGMA main.journal_mode=MEMORY")
         tables = make_tables(new, [(name, sql) for kind, name, sql in schema if kind == "table"])
         make_room(new)
         for name, sql in tables:
@@ -107,7 +109,7 @@ def _make_the_rest(new: sqlite3.Connection, schema: Sequence[tuple[str, str, str
         try:
             new.execute(sql)
         except sqlite3.DatabaseError as error:
-            if name in ours or error.sqlite_errorcode & 0xFF not in _OF_ITS_OWN:
+            if name in ours or code_of(error) not in _OF_ITS_OWN:
                 raise
             # Of a function that only their program has, or of values that were damaged.
             left_out.append(f"the {kind} {name}: {error}")

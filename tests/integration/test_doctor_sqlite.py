@@ -20,7 +20,17 @@ from collab.loading import readable_of
 from collab.store.compaction import compacted
 from collab.store.history import disposable
 from collab.store.sql import SqlStore
-from tests.support.damage import ask, change_but, halve_index, page_of, put_back, repeat_in_index, spoil, spoil_name
+from tests.support.damage import (
+    ask,
+    change_but,
+    halve_index,
+    page_of,
+    put_back,
+    raise_id,
+    repeat_in_index,
+    spoil,
+    spoil_name,
+)
 from tests.support.members import typed, typing
 from tests.support.patients import (
     HELLO,
@@ -274,17 +284,54 @@ class TestRepairing:
         assert ("hello", "secret") == (await text_of(file, "notes"), await text_of(file, "plans"))
         assert (await look(file)).well
 
+    @pytest.mark.parametrize("right", ["ix_history_document_id", "history"], ids=["the index", "the table"])
     async def test_the_history_of_one_document_does_not_come_into_another(
-        self, file: SqlitePatient, path: Path
+        self, file: SqlitePatient, path: Path, right: str
     ) -> None:
-        """D7, D9."""
+        """D7, D9: whichever of them is right."""
         await fill(file, {"notes": HELLO, "plans": typing(9, "secret")}, compacted={"notes": 5, "plans": 6})
-        change_but(path, "ix_history_document_id", "UPDATE history SET document_id = 1 WHERE document_id = 2")
+        change_but(path, right, "UPDATE history SET document_id = 1 WHERE document_id = 2")
 
         await treat(file)
 
         assert ("hello", "secret") == (await text_of(file, "notes"), await text_of(file, "plans"))
         assert [(1,), (2,)] == ask(path, "SELECT document_id FROM history ORDER BY id")
+
+    @pytest.mark.parametrize(
+        ("tree", "sql"),
+        [
+            ("ix_documents_owner", "UPDATE documents SET owner = CAST(x'e1' AS TEXT) WHERE id = 1"),
+            ("documents", "UPDATE documents SET owner = CAST(x'e1' AS TEXT) WHERE id = 1"),
+            ("ix_grants_principal", "UPDATE grants SET principal = CAST(x'e1' AS TEXT)"),
+            ("ix_log_document_id", "UPDATE log SET document_id = 2, data = CAST(x'e1' AS TEXT) WHERE id = 5"),
+        ],
+        ids=["an owner", "an owner in the index", "a principal", "bytes"],
+    )
+    async def test_texts_that_are_none_hinder_no_repair(
+        self, file: SqlitePatient, path: Path, tree: str, sql: str
+    ) -> None:
+        """D9: wherever they stand."""
+        await fill(file, {"notes": HELLO, "plans": typing(9, "secret")})
+        await file.change("INSERT INTO grants VALUES (1, 'bob', 'edit', 1, 'ann')")
+        change_but(path, tree, sql)
+        spoil(path, "sqlite_autoindex_documents_1")
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert (await text_of(file, "notes")).startswith("hell")
+        assert "secret" == await text_of(file, "plans")
+
+    async def test_a_row_whose_id_is_damaged_hides_none_behind_it(self, file: SqlitePatient, path: Path) -> None:
+        """D9: a search for the others ends at it, a scan does not."""
+        await fill(file, {"notes": PAGES[:300]})
+        raise_id(path, "log", 130, 8322)
+
+        surgery = await treat(file)
+
+        assert surgery.salvaged is not None
+        assert 1 == surgery.salvaged.lost["log"]
+        assert 300 == len(await rows_of(file, "notes"))
 
     async def test_a_link_of_which_nobody_can_tell_whose_it_is_lets_nobody_in(
         self, file: SqlitePatient, path: Path

@@ -87,6 +87,35 @@ def put_back(path: Path, page: tuple[int, bytes]) -> None:
     path.write_bytes(content)
 
 
+def raise_id(path: Path, table: str, id: int, wrong: int) -> None:
+    """Let a row of a table have another id where it stands; both take two bytes."""
+    content = bytearray(path.read_bytes())
+    ((root, size),) = ask(path, "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", table)
+    pages = [root]
+    while pages:
+        start = (pages.pop() - 1) * size
+        cells = int.from_bytes(content[start + 3 : start + 5])
+        interior = content[start] == _INTERIOR[1]
+        if interior:
+            pages.append(int.from_bytes(content[start + 8 : start + 12]))
+        for number in range(cells):
+            pointer = start + (12 if interior else 8) + 2 * number
+            cell = start + int.from_bytes(content[pointer : pointer + 2])
+            if interior:
+                pages.append(int.from_bytes(content[cell : cell + 4]))
+                continue
+            at = cell
+            while content[at] > 0x7F:  # the length of the row
+                at += 1
+            if content[at + 1 : at + 3] == _two_bytes(id):
+                content[at + 1 : at + 3] = _two_bytes(wrong)
+    path.write_bytes(content)
+
+
+def _two_bytes(number: int) -> bytes:
+    return bytes((number >> 7 | 0x80, number & 0x7F))
+
+
 def halve_index(path: Path, index: str) -> None:
     """Let a page in the middle of an index say that it has half of its entries."""
     content = bytearray(path.read_bytes())

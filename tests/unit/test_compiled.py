@@ -69,7 +69,7 @@ def test_the_plain_gate_passes_the_same_tests(module: str) -> None:
     assert 0 == ran.returncode, ran.stdout[-2_000:]
 
 
-@pytest.mark.parametrize("changed", ["a source", "what was noted", "nothing was noted"])
+@pytest.mark.parametrize("changed", ["a source", "what was noted", "nothing was noted", "a module", "another Python"])
 def test_what_was_made_of_other_sources_is_passed_over(tmp_path: Path, changed: str) -> None:
     """Whoever changes a module runs what they wrote."""
     core = tmp_path / "collab" / "core"
@@ -86,6 +86,11 @@ def test_what_was_made_of_other_sources_is_passed_over(tmp_path: Path, changed: 
             source.write("# changed\n")
     elif changed == "what was noted":
         (core / "compiled" / "SOURCES").write_text("")
+    elif changed == "a module":
+        next((core / "compiled").glob("gate*.so")).unlink()
+    elif changed == "another Python":
+        noted = core / "compiled" / "SOURCES"
+        noted.write_text("".join(line for line in noted.read_text().splitlines(True) if line.endswith(".py\n")))
     else:
         (core / "compiled" / "SOURCES").unlink()
 

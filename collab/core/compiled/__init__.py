@@ -8,33 +8,39 @@ COLLAB_PLAIN=1, or if a source has changed since, they are passed over. Both do 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from hashlib import sha256
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 SOURCES: Final = FOLDER / "SOURCES"
-"""The modules that were compiled, each behind the SHA-256 of its source, as sha256sum writes them."""
+"""The sources that were compiled, and what became of them, each behind its SHA-256 as sha256sum writes it."""
+
+SUFFIX: Final = EXTENSION_SUFFIXES[0]
+"""What the name of a module for this very Python ends with."""
 
 PLAIN: Final = "COLLAB_PLAIN"
 """The environment variable that has the sources interpreted."""
 
 
 def is_usable() -> bool:
-    """Whether there is something here that was made of the sources as they are; a tenth of a millisecond."""
+    """Whether there is something here, for this Python, that was made of the sources as they are; in a millisecond."""
     if os.environ.get(PLAIN):
         return False
     try:
         lines = SOURCES.read_text().splitlines()
-        return bool(lines) and all(line == _line(line.partition("  ")[2]) for line in lines)
+        names = [line.partition("  ")[2] for line in lines]
+        return any(name.endswith(SUFFIX) for name in names) and lines == lines_of(names)
     except OSError:
         return False
 
 
-def note(modules: list[str]) -> None:
-    """Take note of what was compiled."""
-    SOURCES.write_text("".join(f"{_line(f'{module}.py')}\n" for module in modules))
+def lines_of(names: Iterable[str]) -> list[str]:
+    """Return what is noted of files: sources in the folder around this one, modules in this one."""
+    return [f"{sha256(_path(name).read_bytes()).hexdigest()}  {name}" for name in names]
 
 
-def _line(name: str) -> str:
-    return f"{sha256((FOLDER.parent / name).read_bytes()).hexdigest()}  {name}"
+def _path(name: str) -> Path:
+    return (FOLDER.parent if name.endswith(".py") else FOLDER) / name

@@ -136,14 +136,22 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if receiver is None:
             self._receive_handshake(data)
             return
-        if self.boundary.reached and not (self.close_sent or self.unparsed or self.rota.exhausted):
-            taken = self._take_small(receiver, data)
-            if taken == len(data):
-                return
-            data = data[taken:]
+        if self._stands_between_messages and not (self.unparsed or self.rota.exhausted):
+            found = small_frame(data)
+            if found is not None:
+                payload, taken = found
+                receiver.received(payload)
+                if taken == len(data):
+                    return
+                data = data[taken:]  # the others cost time that is measured
         self.unparsed.append(data)
         if not self.parsing_pauses:
             self._parse()
+
+    @property
+    def _stands_between_messages(self) -> bool:
+        # Behind the end nothing counts any more, and the parser drops it.
+        return self.boundary.reached and not (self.close_sent or self.boundary.closed)
 
     def _take_small(self, receiver: Receiver, data: bytes) -> int:
         """Hand over the small frames that some bytes begin with, those of one piece at most; return where they end."""
@@ -176,7 +184,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             piece = self.unparsed.popleft()
             with self.rota.measured():
                 taken = 0
-                if self.receiver is not None and self.boundary.reached and not self.close_sent:
+                if self.receiver is not None and self._stands_between_messages:
                     taken = self._take_small(self.receiver, piece)
                 if not taken:
                     taken = min(len(piece), PIECE_BYTES)

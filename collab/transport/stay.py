@@ -222,17 +222,13 @@ class Stay:
         self._take_held()
 
     def _take_held(self) -> None:
+        held, attempt = self._give_up_held(), self._attempt
         try:
-            # What comes of one of them may be that there is no place for the others.
-            while self._held:
-                data = self._held.popleft()
-                self._socket.release(data)
-                if self.dialect.type_of(data) == Type.CLOSE:  # what stands behind it is somebody's who comes anew
-                    behind = self._give_up_held()
-                    self.received(data)
-                    self._begin_again(behind)
-                    return
+            for at, data in enumerate(held):
                 self.received(data)
+                if attempt != self._attempt:  # that was the end of the stay
+                    self._begin_again(held[at + 1 :])
+                    return
             self._socket.decided()
         except CollabError as error:
             self._socket.close(error.close_code, str(error))
@@ -245,7 +241,7 @@ class Stay:
             self._socket.close(error.close_code, str(error))
             return
         # A provider that was made anew while the first one was looked into.
-        behind = list(dropwhile(lambda data: self.dialect.type_of(data) not in _COMING_ANEW, self._give_up_held()))
+        behind = self._give_up_held()
         self._leave()
         self.write(self.dialect.denied(str(error)))
         self._socket.left()
@@ -260,7 +256,7 @@ class Stay:
 
     def _begin_again(self, behind: list[bytes]) -> None:
         """Have the socket take messages once more, as if they came now: this stay is over."""
-        for data in behind:
+        for data in dropwhile(lambda data: self.dialect.type_of(data) not in _COMING_ANEW, behind):
             self._socket.received(data)
         self._socket.decided()
 

@@ -12,6 +12,7 @@ import pytest
 from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from collab.auth.base import Principal
 from collab.auth.tokens import Tokens
@@ -25,7 +26,8 @@ from collab.core.ports import DocumentId, Entry
 from collab.core.wire import EMPTY_STATE_VECTOR, Kind
 from collab.errors import LineageError, UnavailableError
 from collab.settings import Anonymous
-from collab.transport.direct import DirectProtocol, shortened
+from collab.transport.direct import PIECE_BYTES, DirectProtocol, shortened
+from collab.transport.rota import Rota
 from tests.support.members import typed
 from tests.support.served import Served, serving
 
@@ -174,6 +176,61 @@ async def test_who_sends_too_much_learns_why_while_they_send(fragments: int) -> 
         async with asyncio.timeout(20):
             while len(served.collab.services().hub.rooms["notes"].connections) > 1:  # type: ignore[index] # noqa: ASYNC110 - it changes without an event
                 await asyncio.sleep(0.01)
+
+
+async def test_what_stands_behind_a_close_counts_no_more() -> None:
+    """T2, RFC 6455 section 5.5.1: also if the parser has just taken a whole piece of what came, up to the close."""
+
+    def frame(opcode: int, payload: bytes) -> bytes:
+        return Frame(Opcode(opcode), payload).serialize(mask=True)
+
+    ending = frame(8, (1000).to_bytes(2))
+    pongs = frame(10, bytes(125)) * 62
+    pongs += frame(10, bytes(PIECE_BYTES - len(pongs) - len(ending) - 6))
+    assert PIECE_BYTES == len(pongs + ending)
+    async with serving(DirectProtocol) as served, served.connect() as reader, served.connect() as author:
+        await join(reader)
+        _, writer = await _upgraded(served.port)
+        writer.write(pongs + ending + frame(2, message(Kind.UPDATE, typed(8, 0, "late"))))
+        await writer.drain()
+        async with asyncio.timeout(20):
+            while len(served.collab.services().hub.rooms[DocumentId("notes")].connections) > 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await author.send(message(Kind.UPDATE, typed(7, 0, "hello")))
+
+        assert typed(7, 0, "hello") == await receive(reader, Kind.UPDATE)
+        writer.close()
+
+
+async def test_strangers_who_send_much_at_once_give_others_their_turn() -> None:
+    """T8: whatever their messages are, the time that these take is counted, not only that of edits."""
+    spent: list[float] = []
+    async with serving(DirectProtocol) as served:
+        reader, writer = await _upgraded(served.port, "/hocuspocus")
+        spend = Rota.spend
+
+        def noted(rota: Rota, seconds: float) -> None:
+            spent.append(seconds)
+            spend(rota, seconds)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Rota, "spend", noted)
+            writer.write(Frame(Opcode.BINARY, b"\x09").serialize(mask=True) * 1_000)
+            async with asyncio.timeout(20):
+                for _ in range(1_000):
+                    assert b"\x82\x01\x0a" == await reader.readexactly(3)
+        assert spent
+        writer.close()
+
+
+async def _upgraded(port: int, path: str = "/ws/notes") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
 
 
 async def test_who_sends_too_much_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

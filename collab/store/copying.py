@@ -121,7 +121,8 @@ def copy(
     id = "id" if target else key
     if missing := set(ids) - _ids(new, into, id):
         # A range ends at an id beyond it, wherever that stands: one that is damaged hides all that stand behind it.
-        _copy_what_a_scan_finds(new, table, into, id)
+        # Of documents only those that an index knows: a scan may end up on another table's pages.
+        _copy_what_a_scan_finds(new, table, into, id, missing if target else None)
         missing -= _ids(new, into, id)
     return lost if target else lost + len(missing)
 
@@ -130,14 +131,14 @@ def _ids(new: sqlite3.Connection, table: str, key: str) -> set[int]:
     return {id for (id,) in new.execute(f"SELECT {key} FROM {table}")}
 
 
-def _copy_what_a_scan_finds(new: sqlite3.Connection, table: str, into: str, key: str) -> None:
-    """Copy the rows that are not here yet, from the first on, up to what is damaged."""
+def _copy_what_a_scan_finds(new: sqlite3.Connection, table: str, into: str, key: str, only: set[int] | None) -> None:
+    """Copy the rows that are not here yet, or `only` those of them, from the first on, up to what is damaged."""
     here = _ids(new, into, key)
     _, names, values, something = _parts(new, table, key)
     query = f"SELECT {key}, {', '.join(values)} FROM old.{quoted(table)} NOT INDEXED WHERE {something}"
     try:
         for id, *row in new.execute(query):
-            if id not in here:
+            if id not in here and (only is None or id in only):
                 _insert(new, into, names, row)
     except sqlite3.DatabaseError as error:
         insist_on_damage(error)

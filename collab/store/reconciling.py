@@ -196,10 +196,9 @@ class _Clients:
 
         If nothing speaks for either, people read it where the index has it, if a search for it finds it there.
         """
-        if table == "damaged":
-            return False
-        ((data,),) = self._new.execute(f"SELECT data FROM main.{table} WHERE id = ?", (id,))
-        clients = _clients_in(table, data)
+        # What was set aside may say anything.
+        query = f"SELECT data FROM main.{table} WHERE id = ?"
+        clients = frozenset() if table == "damaged" else _clients_in(table, *self._new.execute(query, (id,)).fetchone())
         but = id if table == "log" else None
         here, there = [len(clients & self._of(document, but)) for document in (said, indexed)]
         if here != there:
@@ -225,7 +224,9 @@ def _clients_in(table: str, data: object) -> frozenset[int]:
         return frozenset()
     try:
         updates = [data] if table == "log" else [row.data for row in unpack(data)]
-        return frozenset(client for update in updates for client, *_ in read(update).runs)
+        inspected = [read(update) for update in updates]
+        # What only deletes names those of whom it deletes.
+        return frozenset(run[0] for each in inspected for run in (*each.runs, *each.deletes, *each.needs))
     except CollabError:
         return frozenset()
 

@@ -159,5 +159,9 @@ def _sentences(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise unusable(error, path) from error
+    except UnicodeEncodeError as error:
+        raise DatabaseUnusableError(
+            f"the database {path} cannot be rebuilt: what its schema says is no text"
+        ) from error
     except OSError as error:
         raise DatabaseUnusableError(f"the database {path} cannot be rebuilt: {error.strerror}") from error

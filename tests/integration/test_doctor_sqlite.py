@@ -31,7 +31,7 @@ from tests.support.damage import (
     spoil,
     spoil_name,
 )
-from tests.support.members import typed, typing
+from tests.support.members import deleted, typed, typing
 from tests.support.patients import (
     HELLO,
     TRUNCATED,
@@ -283,6 +283,28 @@ class TestRepairing:
         assert "notes: 1 row of it stood under another document as well, and is here only now" in surgery_lines(surgery)
         assert ("hello", "secret") == (await text_of(file, "notes"), await text_of(file, "plans"))
         assert (await look(file)).well
+
+    @pytest.mark.parametrize("right", ["ix_log_document_id", "log"], ids=["the index", "the table"])
+    async def test_a_deletion_stays_with_what_it_deletes(self, file: SqlitePatient, path: Path, right: str) -> None:
+        """D9: it brings no client ids of its own."""
+        await fill(file, {"notes": [*HELLO, deleted(7, 4, 1)], "plans": typing(9, "secret")})
+        change_but(path, right, "UPDATE log SET document_id = 2 WHERE id = 6")
+
+        await treat(file)
+
+        assert ("hell", "secret") == (await text_of(file, "notes"), await text_of(file, "plans"))
+
+    async def test_what_was_set_aside_stays_with_its_document(self, file: SqlitePatient, path: Path) -> None:
+        """D9: nothing but the index tells whose it was."""
+        await fill(file, {"notes": HELLO, "plans": HELLO})
+        aside = "INSERT INTO damaged (document_id, place, row_id, reason, moved_at) VALUES (?, 'log', 1, '', 1)"
+        for document in (1, 2):
+            await file.change(aside, document)
+        change_but(path, "ix_damaged_document_id", "UPDATE damaged SET document_id = 2 WHERE id = 1")
+
+        await treat(file)
+
+        assert [(1,), (2,)] == ask(path, "SELECT document_id FROM damaged ORDER BY id")
 
     @pytest.mark.parametrize("right", ["ix_history_document_id", "history"], ids=["the index", "the table"])
     async def test_the_history_of_one_document_does_not_come_into_another(

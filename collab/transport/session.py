@@ -192,6 +192,8 @@ class Session:
             self._connection.silent = False
 
     def _go_on(self) -> None:
+        if self.ended.done():
+            return  # whoever came after it may wait on the same socket
         self._waiting = False
         self.hold_back(busy=False)
         self._spent = 0.0

@@ -216,10 +216,9 @@ class Stay:
         if not principal.anonymous:  # of people whom nobody knows no rights can change
             self._socket.serving.permissions.enter(document, self)
         self._watch(principal.expires)
-        if attempt != self._attempt:
-            return  # their time is over in this very moment
-        self._session.enter()
-        self._take_held()
+        if attempt == self._attempt:  # else their time is over in this very moment
+            self._session.enter()
+            self._take_held()
 
     def _take_held(self) -> None:
         held, attempt = self._give_up_held(), self._attempt
@@ -227,7 +226,8 @@ class Stay:
             for at, data in enumerate(held):
                 self.received(data)
                 if attempt != self._attempt:  # that was the end of the stay
-                    self._begin_again(held[at + 1 :])
+                    behind = held[at + 1 :]
+                    self._begin_again(behind if self.dialect.type_of(data) == Type.CLOSE else self._anew(behind))
                     return
             self._socket.decided()
         except CollabError as error:
@@ -241,7 +241,7 @@ class Stay:
             self._socket.close(error.close_code, str(error))
             return
         # A provider that was made anew while the first one was looked into.
-        behind = self._give_up_held()
+        behind = self._anew(self._give_up_held())
         self._leave()
         self.write(self.dialect.denied(str(error)))
         self._socket.left()
@@ -254,9 +254,13 @@ class Stay:
             self._socket.release(data)
         return held
 
+    def _anew(self, behind: list[bytes]) -> list[bytes]:
+        """Return what is not of whoever has just been sent away."""
+        return list(dropwhile(lambda data: self.dialect.type_of(data) not in _COMING_ANEW, behind))
+
     def _begin_again(self, behind: list[bytes]) -> None:
         """Have the socket take messages once more, as if they came now: this stay is over."""
-        for data in dropwhile(lambda data: self.dialect.type_of(data) not in _COMING_ANEW, behind):
+        for data in behind:
             self._socket.received(data)
         self._socket.decided()
 

@@ -29,9 +29,9 @@ from collab.store.rights import Link, Revoked, Rights, Standing
 ALL: Final = DocumentId("*\0")
 """What a request asks for that is for no document, such as for a list. No document can be called so."""
 
-AT_ONCE: Final = 400
-"""People who are looked at again at the same time. After each of these steps all who stay are told who has gone, so
-that many small ones take longer; and to send away that many takes some 40 ms, in which nobody else has a turn."""
+AT_ONCE: Final = 100
+"""People who are looked at again at the same time. 3,500 who came by one link, seen by each other, are gone in 0.28 s,
+with turns of the loop of up to 26 ms; 400 at a time took 0.25 s and 45 ms, 1,000 half a second (2026-11-28)."""
 
 MOST_LOOKS: Final = 20
 """How often it is looked at what somebody may do who is on the way in, if rights change each time meanwhile."""

@@ -111,7 +111,7 @@ def copy(
     key = _key(new, table)
     if key is None:
         return _copy_from_both_ends(new, table)
-    ids = indexed(new, table if key != "document_id" else "documents")
+    ids = _indexed(new, table if key != "document_id" else "documents")
     begin, end = _first(new, table, key, ids), _last(new, table, key, last)
     lost = sum(_copy_range(new, table, into, key, begin, end, ids))
     if key == "document_id":
@@ -151,7 +151,7 @@ def _insert(new: sqlite3.Connection, into: str, names: Sequence[str], row: Seque
     new.execute(f"INSERT OR IGNORE INTO {into} ({', '.join(names)}) VALUES ({blanks})", values)
 
 
-def indexed(new: sqlite3.Connection, table: str) -> list[int]:
+def _indexed(new: sqlite3.Connection, table: str) -> list[int]:
     """Return the ids of a table's rows as its indexes have them, in ascending order; none if no index can be read."""
     key, ids = _key(new, table), set[int]()
     for name in indexes_of(new, table):

@@ -188,8 +188,8 @@ class _Clients:
 
     def __init__(self, new: sqlite3.Connection) -> None:
         self._new = new
-        self._known: dict[int, dict[int, frozenset[int]]] = {}
-        """By document: the client ids of each row of its log; at 0 those that are its own for ever (S8)."""
+        self._known: dict[int, list[tuple[int | None, frozenset[int]]]] = {}
+        """By document: the client ids of each row of its log, and those that are its own for ever (S8)."""
 
     def speak_against(self, table: str, id: int, said: int, indexed: int) -> bool:
         """Whether a row is rather of the document that the index has than of the one that the table says.
@@ -209,13 +209,16 @@ class _Clients:
         )
 
     def _of(self, document: int, but: int | None) -> set[int]:
+        """Return the client ids of a document, without those of one row."""
         if document not in self._known:
-            own = self._new.execute("SELECT client_id FROM main.clients WHERE document_id = ?", (document,))
-            rows = {0: frozenset(client for (client,) in own)}
-            for id, data in self._new.execute("SELECT id, data FROM main.log WHERE document_id = ?", (document,)):
-                rows[id] = _clients_in("log", data)
-            self._known[document] = rows
-        return set().union(*(clients for id, clients in self._known[document].items() if id != but))
+            # An older release had no such table.
+            own = found(self._new, "SELECT client_id FROM main.clients WHERE document_id = ?", document)
+            rows = self._new.execute("SELECT id, data FROM main.log WHERE document_id = ?", (document,))
+            self._known[document] = [
+                (None, frozenset(client for (client,) in own)),
+                *((id, _clients_in("log", data)) for id, data in rows),
+            ]
+        return set().union(*(clients for id, clients in self._known[document] if id is None or id != but))
 
 
 def _clients_in(table: str, data: object) -> frozenset[int]:

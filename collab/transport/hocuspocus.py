@@ -28,13 +28,14 @@ from collab.transport.stay import Stay
 PONG_FRAME: Final = frame(PONG)
 
 READ_BYTES: Final = 256 << 10
-"""What may have been read already of a socket that is read no more, and is held beyond its limit; more is refused."""
+"""What may have been read already of a socket that is read no more, and is held beyond its limit; more is refused.
+uvloop reads so much at once."""
 
 READ_MESSAGES: Final = 4_000
-"""The same in messages: three for each of a thousand documents."""
+"""The same in messages: four for each of the thousand documents that a socket may have."""
 
 MESSAGE_BYTES: Final = 64
-"""What a message that is held takes beside its own bytes."""
+"""What a message that is held takes beside its own bytes: 33 as an object, 8 for its place, and what is rounded up."""
 
 _SIGNINGS: Final = frozenset((int(Type.AUTH), int(Type.CLOSE)))
 """Plain integers, which are looked up for each message that comes."""

@@ -427,20 +427,6 @@ class TestRepairing:
         assert "hello" == await text_of(file, "plans")
         assert any(line.startswith("plans: ") and "another lineage" in line for line in surgery_lines(surgery))
 
-    async def test_a_grant_that_the_disk_lost_is_told(self, file: SqlitePatient, path: Path) -> None:
-        """D9."""
-        await fill(file, {"notes": HELLO})
-        granting = "INSERT INTO grants VALUES (1, ?, 'edit', 1, 'ann')"
-        await file.change(granting, "bob")
-        page = page_of(path, "grants")
-        await file.change(granting, "eve")
-        put_back(path, page)
-
-        surgery = await treat(file)
-
-        assert surgery.salvaged is not None
-        assert 1 == surgery.salvaged.lost["grants"]
-
     async def test_what_an_operator_added_and_cannot_be_made_again_is_told(
         self, file: SqlitePatient, path: Path
     ) -> None:
@@ -465,19 +451,27 @@ class TestRepairing:
             path, "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id"
         )
 
-    async def test_a_revocation_that_the_disk_lost_is_told(self, file: SqlitePatient, path: Path) -> None:
-        """D9: whoever it was counts again, and the operator has to know."""
+    @pytest.mark.parametrize(
+        ("table", "adding"),
+        [
+            ("revocations", "INSERT INTO revocations (kind, value, revoked_at) VALUES ('principal', ?, 1)"),
+            ("grants", "INSERT INTO grants VALUES (1, ?, 'edit', 1, 'ann')"),
+        ],
+    )
+    async def test_a_right_that_the_disk_lost_is_told(
+        self, file: SqlitePatient, path: Path, table: str, adding: str
+    ) -> None:
+        """D9: who was revoked counts again, and who was granted something has it no more."""
         await fill(file, {"notes": HELLO})
-        revoking = "INSERT INTO revocations (kind, value, revoked_at) VALUES ('principal', ?, 1)"
-        await file.change(revoking, "eve")
-        page = page_of(path, "revocations")
-        await file.change(revoking, "mallory")
+        await file.change(adding, "bob")
+        page = page_of(path, table)
+        await file.change(adding, "mallory")
         put_back(path, page)
 
         surgery = await treat(file)
 
         assert surgery.salvaged is not None
-        assert 1 == surgery.salvaged.lost["revocations"]
+        assert 1 == surgery.salvaged.lost[table]
 
     @pytest.mark.parametrize(
         "index", ["ix_documents_owner", "sqlite_autoindex_documents_1", "ix_grants_principal", "ix_links_document_id"]

@@ -18,7 +18,7 @@ from collab.core.inspection import read
 from collab.core.merging import BrokenReplicaError
 from collab.core.ports import DocumentId, Entry
 from collab.core.replica import Replica
-from collab.core.room import Room
+from collab.core.room import Due, Room
 from collab.core.survey import SLOW_MILLISECONDS, survey, timed
 from collab.core.wire import var_bytes
 from collab.errors import CollabError, DamagedError, DiskFailedError, UnavailableError
@@ -292,6 +292,39 @@ async def test_whatever_comes_is_a_sign_of_life_also_if_it_has_to_wait() -> None
         session.lost()
 
 
+async def test_who_has_gone_has_no_socket_read_again_that_somebody_else_uses() -> None:
+    """T5, T14: a socket of several documents is one for whoever comes to the same one later."""
+
+    class Socket(RecordingSink):
+        resumed = 0
+
+        def resume_reading(self) -> None:
+            self.resumed += 1
+
+    async with running() as process:
+        room, socket = await process.hub.open(NOTES), Socket()
+        session = Session(
+            process.hub, Rota(asyncio.get_running_loop()), room, Connection(socket, Y_WEBSOCKET, "ann"), socket
+        )
+        session.enter()
+        over = asyncio.Event()
+        find_out = process.hub.find_out
+
+        def noted(room: Room, due: Due, done: Callable[[], None]) -> None:
+            def and_say_so() -> None:
+                done()
+                over.set()
+
+            find_out(room, due, and_say_so)
+
+        process.hub.find_out = noted  # type: ignore[method-assign]
+        session.received(b"\x00\x02" + var_bytes(typed(7, 0, "x" * 70_000)))
+        session.lost()
+        await over.wait()
+
+        assert 0 == socket.resumed
+
+
 async def test_a_room_stays_open_for_whoever_is_on_the_way() -> None:
     """H11: else they are in one room, and whoever comes next in another."""
     async with running(linger_seconds=0) as process:
@@ -382,10 +415,9 @@ async def test_a_room_that_fails_keeps_none_from_being_told_the_time() -> None:
     def fail(now: float) -> None:
         raise RuntimeError("the handler is closed")
 
-    async with process.hub.running():
-        good, bad = [await process.hub.open(DocumentId(name)) for name in ("good", "bad")]
-        process.join(bad)
+    async with process.hub.running(), process.hub.kept_open(DocumentId("bad"), "ann") as bad:
         bad.tick = fail  # type: ignore[method-assign]
+        good = await process.hub.open(DocumentId("good"))
 
         await until(lambda: not process.hub.is_open(good))
         assert {} == process.hub.problems

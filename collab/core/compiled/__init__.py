@@ -26,7 +26,7 @@ PLAIN: Final = "COLLAB_PLAIN"
 
 
 def is_usable() -> bool:
-    """Whether there is something here, for this Python, that was made of the sources as they are; in a millisecond."""
+    """Whether there is something here, for this Python, that was made of the sources as they are; in 1 ms."""
     if os.environ.get(PLAIN):
         return False
     try:
